@@ -1,0 +1,32 @@
+#!/usr/bin/env node
+import type { Io } from '../src/commands/context.js';
+import { main } from '../src/commands/main.js';
+import { NettoolError } from '../src/core/errors.js';
+
+const stop = new AbortController();
+
+/** The first signal asks the command to stop cleanly, a second one does not wait for it. */
+function onSignal(reason: NettoolError, exitCode: number): () => void {
+  return () => {
+    if (stop.signal.aborted) process.exit(exitCode);
+    stop.abort(reason);
+  };
+}
+process.on('SIGINT', onSignal(new NettoolError('INTERRUPTED', 'interrupted'), 130));
+process.on('SIGTERM', onSignal(new NettoolError('TERMINATED', 'terminated'), 143));
+
+const { stdout, stderr, env } = process;
+const io: Io = {
+  get stdin() {
+    return process.stdin;
+  },
+  stdout,
+  stderr,
+  env,
+  cwd: process.cwd(),
+  signal: stop.signal,
+};
+// Never process.exit at the end: what is still on its way to a slow pipe would be lost.
+main(process.argv.slice(2), io).then((exitCode) => {
+  process.exitCode = exitCode;
+});

@@ -1,0 +1,31 @@
+import { Command } from 'commander';
+import type { Run } from './context.js';
+import { addGlobalOptions } from './options.js';
+
+/** Thrown by `--version` wherever it stands; `main` prints the version then. */
+export class VersionRequested extends Error {}
+
+/** The command line: every command in the order of `--help`. Nothing is run until `parseAsync`. */
+export function createProgram(run: Run): Command {
+  const program = new Command('nettool')
+    .description('One program for the network: serve a folder, call an HTTP API, talk to sockets.')
+    .usage('<command> [arguments] [flags]')
+    // Global flags are declared on the program and on each command, so that a flag's value is never mistaken for one.
+    .enablePositionalOptions()
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void run.io.stdout.write(text),
+      // Errors are worded in one place, by main's catch.
+      writeErr: () => {},
+      outputError: () => {},
+    });
+  // registrations
+  for (const command of [program, ...program.commands]) {
+    addGlobalOptions(command);
+    command.on('option:version', () => {
+      throw new VersionRequested();
+    });
+  }
+  return program;
+}

@@ -1,0 +1,65 @@
+import type { Readable } from 'node:stream';
+
+/** One header field: the name as it was written, and its value. */
+export type HeaderPair = readonly [name: string, value: string];
+
+/** Header fields in the order they are sent, duplicates kept (RFC 9110, section 5.2). */
+export type HeaderList = readonly HeaderPair[];
+
+/** A part of an open file. Whoever sends it closes `fd`, on every exit. */
+export interface FileBody {
+  readonly fd: number;
+  /** First byte to send. */
+  readonly offset: number;
+  /** How many bytes to send. */
+  readonly length: number;
+}
+
+/** What can be sent as the content of a message. A string is sent as UTF-8. */
+export type Body = Readable | Uint8Array | string | FileBody;
+
+/** An answer: what a handler returns, and what the client receives (its body is then an unread stream). */
+export interface HttpResponse {
+  /** 200-599. */
+  readonly status: number;
+  /** The reason phrase, when it is not the status' usual one. */
+  readonly reason?: string;
+  readonly headers: HeaderList;
+  readonly body?: Body;
+}
+
+/** A request as a server received it. */
+export interface IncomingRequest {
+  readonly method: string;
+  /** The request-target exactly as sent (RFC 9112, section 3.2). */
+  readonly target: string;
+  /** The target's path as sent, percent-encoded, without the query. */
+  readonly rawPath: string;
+  /**
+   * The one canonical path for rules, logs and opening files: percent-decoded once as UTF-8 (bytes that are not
+   * become U+FFFD), dot segments then resolved and never above the root. Starts with `/`, holds no NUL.
+   */
+  readonly path: string;
+  /** What follows the first `?`, as sent; empty when there is none. */
+  readonly query: string;
+  readonly httpVersion: '1.0' | '1.1' | '2';
+  readonly scheme: 'http' | 'https';
+  readonly headers: HeaderList;
+  /** The content; ends at once when there is none. */
+  readonly body: Readable;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  /** Aborts when the client has left before its answer was complete. */
+  readonly signal: AbortSignal;
+}
+
+/** A request the client is to send. */
+export interface OutgoingRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: HeaderList;
+  readonly body?: Readable | Uint8Array | string;
+  readonly signal: AbortSignal;
+}
