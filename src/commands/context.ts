@@ -83,13 +83,24 @@ export function action<Flags>(run: Run, perform: Perform<Flags>): (...all: unkno
   };
 }
 
-/** Redactors cannot wait for commander: a usage error may quote a secret too. */
-export function createRun(io: Io, argv: readonly string[]): Run {
-  return { io, redactor: createRedactor(hasFlag(argv, '--show-secrets')), exitCode: 0 };
+/** The run of one call of `main`. */
+export function createRun(io: Io, flags: GlobalFlags): Run {
+  return { io, redactor: createRedactor(flags.showSecrets === true), exitCode: 0 };
 }
 
-/** Whether a flag stands in the arguments before `--`; for what must be known when they did not parse. */
-export function hasFlag(argv: readonly string[], flag: string): boolean {
+/**
+ * The global flags as far as they can be seen without parsing: what reports a usage error must know whether
+ * JSON was asked for, and which command was meant.
+ */
+export function peekFlags(argv: readonly string[]): GlobalFlags {
   const end = argv.indexOf('--');
-  return (end === -1 ? argv : argv.slice(0, end)).includes(flag);
+  const words = end === -1 ? argv : argv.slice(0, end);
+  const color = /^--color=(\w+)$/m.exec(words.join('\n').replace('--color\n', '--color='))?.[1];
+  const letters = words.filter((word) => /^-[qv]+$/.test(word)).join('');
+  return {
+    json: words.includes('--json'),
+    showSecrets: words.includes('--show-secrets'),
+    verbose: letters.split('v').length - 1 + words.filter((word) => word === '--verbose').length,
+    ...(color === 'always' || color === 'never' ? { color } : {}),
+  };
 }

@@ -1,11 +1,11 @@
-import { type Command, CommanderError } from 'commander';
+import type { Writable } from 'node:stream';
+import { CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { NettoolError, toNettoolError } from '../core/errors.js';
 import { describePlatform } from '../core/platform/os.js';
-import { createRun, hasFlag, type Io } from './context.js';
+import { createContext, createRun, type GlobalFlags, type Io, peekFlags, type Run } from './context.js';
 import { exitCodeFor } from './exit-codes.js';
 import { toJsonLine } from './output/reporter.js';
-import { createStyle } from './output/style.js';
 import { createProgram, VersionRequested } from './program.js';
 import { toErrorEvent, viewError } from './views/error.js';
 
@@ -18,31 +18,40 @@ const READER_GONE = new NettoolError('OUTPUT_FAILED', 'the reader of the output 
  */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   const outputLost = watchOutput(io);
-  const run = createRun(withSignal(io, AbortSignal.any([io.signal, outputLost])), argv);
+  const flags = peekFlags(argv);
+  const run = createRun(withSignal(io, AbortSignal.any([io.signal, outputLost])), flags);
   const program = createProgram(run);
   try {
     await program.parseAsync([...argv], { from: 'user' });
-    if (outputLost.aborted && outputLost.reason !== READER_GONE) throw outputLost.reason;
+    await flush(io.stdout);
+    if (outputLost.aborted) throw outputLost.reason;
     return run.exitCode;
   } catch (error) {
-    if (error instanceof VersionRequested) return printVersion(argv, io);
+    if (error instanceof VersionRequested) return printVersion(flags, io);
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    if (outputLost.aborted && outputLost.reason === READER_GONE) return run.exitCode;
-    return fail(outputLost.aborted ? outputLost.reason : error);
+    if (outputLost.reason === READER_GONE) return run.exitCode;
+    const command = argv.find((word) => program.commands.some(({ name }) => name() === word));
+    return reportFailure(outputLost.aborted ? outputLost.reason : error, { run, flags, command });
   }
+}
 
-  function fail(error: unknown): number {
-    const failure = error instanceof CommanderError ? toUsageError(error) : toNettoolError(error);
-    const exitCode = exitCodeFor(failure.code);
-    const event = toErrorEvent(failure, findCommand(program, argv), exitCode);
-    const { redact } = run.redactor;
-    const color = hasFlag(argv, '--color=never') ? 'never' : 'auto';
-    const style = createStyle({ isTTY: io.stderr.isTTY === true, color, env: io.env });
-    if (hasFlag(argv, '--json') && !outputLost.aborted) io.stdout.write(`${toJsonLine(event, redact)}\n`);
-    io.stderr.write(`${redact(viewError(event, style))}\n`);
-    if (wantsStack(argv)) io.stderr.write(`${redact(describeStack(error))}\n`);
-    return exitCode;
-  }
+interface Failed {
+  readonly run: Run;
+  readonly flags: GlobalFlags;
+  /** The command that was meant, also when the rest of the line did not parse. */
+  readonly command: string | undefined;
+}
+
+/** Says what went wrong, in words on stderr and with `--json` as a document on stdout, and numbers it. */
+function reportFailure(error: unknown, { run, flags, command }: Failed): number {
+  const failure = error instanceof CommanderError ? toUsageError(error) : toNettoolError(error);
+  const exitCode = exitCodeFor(failure.code);
+  const event = toErrorEvent(failure, command, exitCode);
+  const { io, json, redact, style, verbose } = createContext(run, flags);
+  if (json && !io.stdout.errored) io.stdout.write(`${toJsonLine(event, redact)}\n`);
+  io.stderr.write(`${redact(viewError(event, style.stderr))}\n`);
+  if (verbose > 1) io.stderr.write(`${redact(describeStack(error))}\n`);
+  return exitCode;
 }
 
 /** Not a spread: that would open stdin, which only the commands that read it may do. */
@@ -71,15 +80,22 @@ function watchOutput(io: Io): AbortSignal {
   return lost.signal;
 }
 
+/** Waits until everything written has left, so that a full disk is noticed before the exit code is told. */
+function flush(stream: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write('', () => resolve());
+  });
+}
+
 function toOutputError(error: Error): NettoolError {
   const { message } = toNettoolError(error, 'cannot write the output');
   return new NettoolError('OUTPUT_FAILED', message, { cause: error });
 }
 
-function printVersion(argv: readonly string[], io: Io): number {
+function printVersion({ json }: GlobalFlags, io: Io): number {
   const { name, version } = packageJson;
   const node = process.version.slice(1);
-  const line = hasFlag(argv, '--json')
+  const line = json
     ? JSON.stringify({ type: 'version', name, version, nodeVersion: node, platform: describePlatform() })
     : `${name} ${version} (Node ${node}, ${describePlatform()})`;
   io.stdout.write(`${line}\n`);
@@ -96,18 +112,6 @@ function toUsageError(error: CommanderError): NettoolError {
 }
 
 const HELP = "see 'nettool --help', or 'nettool <command> --help'";
-
-/** The command an argument list names, also when the rest of it did not parse. */
-function findCommand(program: Command, argv: readonly string[]): string | undefined {
-  return argv.find((word) => program.commands.some((command) => command.name() === word));
-}
-
-function wantsStack(argv: readonly string[]): boolean {
-  return (
-    argv.some((word) => /^-v{2,}$/.test(word)) ||
-    argv.filter((word) => word === '-v' || word === '--verbose').length > 1
-  );
-}
 
 function describeStack(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
