@@ -25,13 +25,21 @@ export interface SpawnedCommand {
   find(stream: 'stdout' | 'stderr', pattern: RegExp): Promise<RegExpExecArray>;
 }
 
+/** Where it runs, and a file in place of its stdout. */
+export interface SpawnOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly stdoutFile?: string;
+}
+
 /** Starts nettool as a process; it is killed when the test ends, and its output shown when it failed. */
 export function spawnNettool(
   t: TestContext,
   args: readonly string[],
-  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+  options: SpawnOptions = {},
 ): SpawnedCommand {
-  const [command, ...first] = COMMAND;
+  const shell = ['/bin/sh', '-c', `exec "$@" > '${options.stdoutFile}'`, 'sh'];
+  const [command, ...first] = [...(options.stdoutFile === undefined ? [] : shell), ...COMMAND] as [string];
   const child = spawn(command, [...first, ...args], {
     stdio: 'pipe',
     env: { ...process.env, ...options.env },
