@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { NettoolError } from '../core/errors.js';
 import type { HandlerTarget } from '../core/handlers/index.js';
@@ -68,10 +68,11 @@ function toPlan(context: Context, args: readonly unknown[], flags: ServeFlags): 
   const isPort = second === undefined && /^\d{1,5}$/.test(first) && Number(first) <= 65_535;
   const loneNumber = isPort && !existsSync(resolve(context.io.cwd, first));
   const name = loneNumber ? '.' : first;
-  refuseApplication(name);
+  const root = resolve(context.io.cwd, name);
+  refuseApplication(name, root);
   const target: HandlerTarget = {
     kind: 'static',
-    root: resolve(context.io.cwd, name),
+    root,
     showHidden: flags.hidden === true,
     followLinks: flags.followSymlinks === true,
     listing: flags.listing,
@@ -80,13 +81,15 @@ function toPlan(context: Context, args: readonly unknown[], flags: ServeFlags): 
 }
 
 /** Programs are to be run, not shown: serving their source by mistake could give secrets away. */
-function refuseApplication(name: string): void {
-  if (!/\.(?:py|ts|mts|js|mjs|cjs)$/.test(name) && !/^https?:\/\//.test(name)) return;
+function refuseApplication(name: string, path: string): void {
+  const isUrl = /^https?:\/\//i.test(name);
+  const isProgram = /\.(?:py|ts|mts|js|mjs|cjs)$/.test(name);
+  if (!isUrl && !(isProgram && statSync(path, { throwIfNoEntry: false })?.isFile())) return;
   throw new NettoolError(
     'UNSUPPORTED',
-    `cannot serve ${basename(name)} (applications are not supported yet)`,
+    `cannot serve ${name} (only folders and files to be sent as they are)`,
     {
-      hint: 'serve its folder to offer it as a file',
+      hint: isUrl ? undefined : 'serve its folder to offer it as a file',
     },
   );
 }

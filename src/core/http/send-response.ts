@@ -48,46 +48,73 @@ export async function sendResponse(
 ): Promise<SentResponse> {
   const { body } = response;
   const source = toSource(body);
-  let bytes = 0;
-  const outcome = (more: Partial<SentResponse> = {}): SentResponse => ({
+  const progress = { bytes: 0 };
+  const outcome = (): SentResponse => ({
     status: res.statusCode,
-    bytes,
+    bytes: progress.bytes,
     aborted: !res.writableFinished,
-    ...more,
   });
-  const stop = (): void => source?.close();
-  res.once('close', stop);
   try {
-    if (hasNoBody(res, response.status)) {
-      writeHead(res, response, options, undefined);
+    if (res.req.method === 'HEAD' || response.status === 204 || response.status === 304) {
+      writeHead(res, response, options);
       res.end();
+    } else if (source === undefined) {
+      writeHead(res, response, options);
+      res.end(body);
+      progress.bytes = lengthOf(body) ?? 0;
     } else {
-      const chunks = source?.chunks[Symbol.asyncIterator]();
-      const first = chunks?.next();
-      if (first !== undefined) await Promise.race([first, delay(HEAD_WAIT_MS, undefined, { ref: false })]);
-      const length = writeHead(res, response, options, source === undefined ? 0 : source.length);
-      for (let step = await first; step !== undefined && !step.done; step = await chunks?.next()) {
-        if (res.destroyed) break;
-        bytes += step.value.byteLength;
-        if (length !== undefined && bytes > length) throw new Error('the body is longer than announced');
-        if (!res.write(step.value)) await drained(res);
-      }
-      if (!res.destroyed && length !== undefined && bytes < length) throw new Error('the body ended early');
-      res.end();
+      await sendChunks(res, source, progress, () => writeHead(res, response, options));
     }
-    await finished(res);
+    if (!res.writableFinished) await next(res, 'finish');
     return outcome();
   } catch (error) {
     if (res.destroyed) return outcome();
     if (res.headersSent) {
       res.destroy();
-      return outcome({ aborted: true, error });
+      return { ...outcome(), error };
     }
     const sent = await sendResponse(res, errorResponse(500, options.requestHeaders), options);
     return { ...sent, error };
   } finally {
-    res.off('close', stop);
     await source?.end();
+  }
+}
+
+async function sendChunks(
+  res: ServerResponse,
+  source: Source,
+  progress: { bytes: number },
+  begin: () => number | undefined,
+): Promise<void> {
+  const stop = (): void => source.stop();
+  res.once('close', stop);
+  try {
+    const chunks = source.chunks[Symbol.asyncIterator]();
+    const first = chunks.next();
+    await firstOrSoon(first);
+    const length = begin();
+    for (let step = await first; !step.done && !res.destroyed; step = await chunks.next()) {
+      progress.bytes += step.value.byteLength;
+      if (length !== undefined && progress.bytes > length)
+        throw new Error('the body is longer than announced');
+      if (!res.write(step.value)) await next(res, 'drain');
+    }
+    if (res.destroyed) return;
+    if (length !== undefined && progress.bytes < length) throw new Error('the body ended early');
+    res.end();
+  } finally {
+    res.off('close', stop);
+  }
+}
+
+/** Waits for the first chunk, but not for long: the head of a quiet stream is news too. */
+async function firstOrSoon(first: Promise<unknown>): Promise<void> {
+  const waiting = new AbortController();
+  const { signal } = waiting;
+  try {
+    await Promise.race([first, delay(HEAD_WAIT_MS, undefined, { signal }).catch(() => {})]);
+  } finally {
+    waiting.abort();
   }
 }
 
@@ -100,21 +127,12 @@ export function refuseConnection(socket: Duplex, status: number, phrase: string)
   socket.end(`HTTP/1.1 ${status} ${phrase}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
-function hasNoBody(res: ServerResponse, status: number): boolean {
-  return res.req.method === 'HEAD' || status === 204 || status === 304;
-}
-
 /** Writes the head; returns the length it announced. */
-function writeHead(
-  res: ServerResponse,
-  response: HttpResponse,
-  options: SendOptions,
-  bodyLength: number | undefined,
-): number | undefined {
-  const { status, reason, headers } = response;
+function writeHead(res: ServerResponse, response: HttpResponse, options: SendOptions): number | undefined {
+  const { status, reason, headers, body } = response;
   const own = headers.filter(([name]) => !CONNECTION_FIELDS.has(name.toLowerCase()));
   const announced = getHeader(own, 'content-length');
-  const length = announced === undefined ? (bodyLength ?? lengthOf(response.body)) : Number(announced);
+  const length = announced === undefined ? lengthOf(body) : Number(announced);
   const fields: string[] = own.flat();
   if (announced === undefined && length !== undefined && status !== 204 && status !== 304) {
     fields.push('Content-Length', String(length));
@@ -126,40 +144,30 @@ function writeHead(
 }
 
 function lengthOf(body: Body | undefined): number | undefined {
+  if (body === undefined) return 0;
   if (typeof body === 'string') return Buffer.byteLength(body);
-  if (body === undefined) return undefined;
   return isFile(body) ? body.length : body instanceof Uint8Array ? body.byteLength : undefined;
 }
 
-/** A body as chunks that can be stopped early. */
+/** A body that comes in chunks. */
 interface Source {
   readonly chunks: AsyncIterable<Uint8Array>;
-  readonly length: number | undefined;
   /** The client is gone: what is still being produced is not wanted. */
-  close(): void;
+  stop(): void;
   /** Lets go of stream or descriptor, once nothing reads from it any more. */
   end(): Promise<void>;
 }
 
 function toSource(body: Body | undefined): Source | undefined {
-  if (body === undefined) return undefined;
-  const length = lengthOf(body);
-  if (typeof body === 'string' || body instanceof Uint8Array) {
-    const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-    return { chunks: once(bytes), length, close: () => {}, end: async () => {} };
-  }
+  if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) return undefined;
   if (isFile(body)) {
-    // Not on `close`: a read may be under way, and the number would soon be another file's.
-    return { chunks: readFile(body), length, close: () => {}, end: () => closeFile(body.fd) };
+    // Not closed by `stop`: a read may be under way, and the number would soon be another file's.
+    return { chunks: readFile(body), stop: () => {}, end: () => closeFile(body.fd) };
   }
-  const close = (): void => void body.destroy();
+  const stop = (): void => void body.destroy();
   // An error that nobody waits for any more has nothing left to break.
   body.on('error', () => {});
-  return { chunks: toBytes(body), length, close, end: async () => close() };
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
+  return { chunks: toBytes(body), stop, end: async () => stop() };
 }
 
 async function* toBytes(body: Readable): AsyncGenerator<Uint8Array> {
@@ -180,17 +188,8 @@ function isFile(body: Body): body is FileBody {
   return typeof body === 'object' && 'fd' in body && typeof body.fd === 'number' && 'length' in body;
 }
 
-/** Resolves when more can be written, or nothing more ever can. */
-function drained(res: ServerResponse): Promise<void> {
-  return settled(res, 'drain');
-}
-
-/** Resolves when the answer is with the system, or the client gone. */
-async function finished(res: ServerResponse): Promise<void> {
-  if (!res.writableFinished) await settled(res, 'finish');
-}
-
-function settled(res: ServerResponse, event: 'drain' | 'finish'): Promise<void> {
+/** Resolves at the next event of this name, or when none can come because the client is gone. */
+function next(res: ServerResponse, event: 'drain' | 'finish'): Promise<void> {
   if (res.destroyed) return Promise.resolve();
   return new Promise((resolve) => {
     const settle = (): void => {

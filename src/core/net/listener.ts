@@ -87,8 +87,7 @@ async function hintFor(code: string, host: string, port: number): Promise<string
     return free === undefined ? undefined : `port ${free} is free`;
   }
   if (code === 'PERMISSION' && port < 1024) return 'ports below 1024 are for root; take one from 1024 up';
-  if (code === 'ADDRESS_NOT_AVAILABLE')
-    return "0.0.0.0 stands for every address, 'nettool ifconfig' lists them";
+  if (code === 'ADDRESS_NOT_AVAILABLE') return '0.0.0.0 stands for every address of this machine';
   return undefined;
 }
 
