@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { Run } from './context.js';
 import { addGlobalOptions } from './options.js';
+import { registerServe } from './serve.js';
 
 /** Thrown by `--version` wherever it stands; `main` prints the version then. */
 export class VersionRequested extends Error {}
@@ -20,6 +21,7 @@ export function createProgram(run: Run): Command {
       writeErr: () => {},
       outputError: () => {},
     });
+  registerServe(program, run);
   // registrations
   for (const command of [program, ...program.commands]) {
     addGlobalOptions(command);
