@@ -91,8 +91,9 @@ async function sendChunks(
   try {
     const chunks = source.chunks[Symbol.asyncIterator]();
     const first = chunks.next();
-    await firstOrSoon(first);
+    const isQuiet = !(await comesSoon(first));
     const length = begin();
+    if (isQuiet) res.flushHeaders();
     for (let step = await first; !step.done && !res.destroyed; step = await chunks.next()) {
       progress.bytes += step.value.byteLength;
       if (length !== undefined && progress.bytes > length)
@@ -107,12 +108,12 @@ async function sendChunks(
   }
 }
 
-/** Waits for the first chunk, but not for long: the head of a quiet stream is news too. */
-async function firstOrSoon(first: Promise<unknown>): Promise<void> {
+/** Whether the first chunk comes within the time the head can wait for it: that of a quiet stream is news too. */
+async function comesSoon(first: Promise<unknown>): Promise<boolean> {
   const waiting = new AbortController();
-  const { signal } = waiting;
+  const timeout = delay(HEAD_WAIT_MS, false, { signal: waiting.signal }).catch(() => false);
   try {
-    await Promise.race([first, delay(HEAD_WAIT_MS, undefined, { signal }).catch(() => {})]);
+    return await Promise.race([first.then(() => true), timeout]);
   } finally {
     waiting.abort();
   }
