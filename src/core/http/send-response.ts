@@ -1,6 +1,7 @@
 import { close, read } from 'node:fs';
-import type { ServerResponse } from 'node:http';
-import type { Duplex, Readable } from 'node:stream';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { errorResponse } from './error-response.js';
@@ -22,6 +23,9 @@ const CHUNK_BYTES = 256 * 1024;
 
 /** How long the head waits for the body's first bytes: an error before them can still become a 500. */
 const HEAD_WAIT_MS = 100;
+
+/** How long a refused client may take to close its side. */
+const LINGER_MS = 1000;
 
 /** Of the connection, not of the message: the server alone decides about them (RFC 9112, section 9). */
 const CONNECTION_FIELDS = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade']);
@@ -120,12 +124,10 @@ async function comesSoon(first: Promise<unknown>): Promise<boolean> {
 }
 
 /** Answers bytes that are no request, straight on the socket: there is no message to answer with. */
-export function refuseConnection(socket: Duplex, status: number, phrase: string): void {
-  if (!socket.writable) {
-    socket.destroy();
-    return;
-  }
-  socket.end(`HTTP/1.1 ${status} ${phrase}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+export function refuseConnection(socket: Socket, status: number): void {
+  // Whoever does not close in turn is not waited for long; closing at once could lose the answer (RFC 9112, 9.6).
+  socket.setTimeout(LINGER_MS, () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
 /** Writes the head; returns the length it announced. */

@@ -66,6 +66,17 @@ test('what is no HTTP gets an answer and a closed connection', async (t) => {
   assert.equal(parseAnswer(await exchange(port, 'CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n')).status, 405);
 });
 
+test('nonsense after a good request does not cost that its answer', async (t) => {
+  const { port } = await serve(t, {
+    async handle() {
+      await new Promise(setImmediate);
+      return { status: 200, headers: [], body: 'good' };
+    },
+  });
+  const text = (await exchange(port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n')).toString();
+  assert.match(text, /^HTTP\/1\.1 200 OK.*good(?:HTTP\/1\.1 400 Bad Request.*)?$/s);
+});
+
 test('a request is told with what it asked for and what it got', async (t) => {
   const server = await serve(t, HELLO);
   await ask(server.port, '/x?y', { headers: { 'User-Agent': 'test/1', Referer: 'http://r/' } });
