@@ -229,8 +229,8 @@ const REFUSED: ReadonlyArray<readonly [why: string, code: number, argv: readonly
     ['an unknown log format', 2, ['.', '0', '--log', 'xml'], /xml/],
     ['an unknown flag', 2, ['.', '0', '--hiden'], /hint: did you mean --hidden/],
     ['one argument too many', 2, ['.', '0', 'more'], /too many arguments/],
-    ['an application', 78, ['app.py'], /app\.py/],
-    ['a URL', 78, ['http://127.0.0.1:9/'], /only folders and files/],
+    ['an application', 78, ['app.py'], /app\.py \(running an application is not supported\)/],
+    ['a URL', 78, ['http://127.0.0.1:9/'], /a URL is not supported/],
   ];
 
 for (const [why, code, argv, message] of REFUSED) {
