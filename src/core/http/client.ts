@@ -171,7 +171,10 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     // undici takes a reset for the end of a body that has no length.
-    if (this.#socketError !== undefined) return this.#fail(this.#socketError);
+    if (this.#socketError !== undefined) {
+      this.#fail(this.#socketError);
+      return;
+    }
     this.#totalMs = performance.now() - this.#options.startedAt;
     this.#body.push(null);
     this.#close();

@@ -9,6 +9,8 @@ import type { HeaderList, OutgoingRequest } from './messages.js';
 export interface RedirectOptions {
   /** Sends one request. */
   readonly send: (request: OutgoingRequest) => Promise<ClientResponse>;
+  /** Follow at all; else the first answer is the final one. */
+  readonly follow: boolean;
   /** How many redirects are followed before `TOO_MANY_REDIRECTS`. */
   readonly maxRedirects: number;
   /** Follow from https to http, too. */
