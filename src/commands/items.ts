@@ -28,6 +28,8 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** C0 but tab, and DEL: what could end a header line and begin another. */
 const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/;
 
+const BLANK = /^[ \t]*$/;
+
 interface Split {
   readonly name: string;
   readonly separator: (typeof SEPARATORS)[number] | ';';
@@ -44,7 +46,9 @@ export function parseItem(source: string): RequestItem {
   if (name === '') throw badItem(source, `the name before '${separator}' is missing`);
   switch (separator) {
     case ':':
-      return value === '' ? { kind: 'no-header', name: checkName(source, name) } : toHeader(source, split);
+      return BLANK.test(value)
+        ? { kind: 'no-header', name: checkName(source, name) }
+        : toHeader(source, split);
     case ';':
       return toHeader(source, split);
     case '==':
@@ -73,9 +77,9 @@ export function parseHeader(source: string): RequestItem {
     if (empty === null) throw badItem(source, "a header field is 'Name: value'", 'header');
     return { kind: 'header', name: checkName(source, empty[1] as string, 'header'), value: '' };
   }
-  const name = source.slice(0, colon).trim();
-  const value = source.slice(colon + 1).trim();
-  if (value === '') return { kind: 'no-header', name: checkName(source, name, 'header') };
+  const name = source.slice(0, colon);
+  const value = source.slice(colon + 1);
+  if (BLANK.test(value)) return { kind: 'no-header', name: checkName(source, name, 'header') };
   return {
     kind: 'header',
     name: checkName(source, name, 'header'),
@@ -124,7 +128,7 @@ function unescapeValue(text: string): string {
 }
 
 function toHeader(source: string, { name, value }: Split): RequestItem {
-  return { kind: 'header', name: checkName(source, name), value: checkValue(source, value.trim()) };
+  return { kind: 'header', name: checkName(source, name), value: checkValue(source, value) };
 }
 
 function checkName(source: string, name: string, kind?: 'header'): string {
@@ -134,7 +138,7 @@ function checkName(source: string, name: string, kind?: 'header'): string {
 
 function checkValue(source: string, value: string, kind?: 'header'): string {
   if (CONTROL.test(value)) throw badItem(source, 'a header value cannot hold control characters', kind);
-  return value;
+  return value.trim();
 }
 
 function checkPath(source: string, path: string): string {

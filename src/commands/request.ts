@@ -38,7 +38,9 @@ export function registerRequest(program: Command, run: Run, method: string): voi
     .option('-X, --method <method>', 'use another method', parseMethod)
     .optionsGroup('Network:')
     .addOption(limit('--timeout <time>', 'limit for everything together (default: off)'))
-    .addOption(limit('--connect-timeout <time>', 'limit for DNS, TCP and TLS together').default(10_000, '10s'))
+    .addOption(
+      limit('--connect-timeout <time>', 'limit for DNS, TCP and TLS together').default(10_000, '10s'),
+    )
     .addOption(limit('--idle-timeout <time>', 'limit for a transfer that stands still').default(60_000, '1m'))
     .option('--no-follow', 'do not follow redirects')
     .option('--max-redirects <n>', 'follow at most so many', parseCount, 20)

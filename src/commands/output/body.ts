@@ -48,7 +48,8 @@ export async function showBody(
     stdout.write(`${prettyJson(withoutMark(text), style)}\n`);
     return true;
   }
-  await writeText(rejoin(text, chunks, createDecoder(charset, false)), stdout);
+  const rest = start.failure === undefined ? chunks : failing(start.failure);
+  await writeText(rejoin(text, rest, createDecoder(charset, false)), stdout);
   return true;
 }
 
@@ -72,19 +73,34 @@ function isReaderGone(stdout: Writable): boolean {
   return (stdout.errored as NodeJS.ErrnoException | null)?.code === 'EPIPE';
 }
 
-async function readStart(
-  chunks: AsyncIterator<Buffer>,
-  wantedBytes: number,
-): Promise<{ bytes: Buffer; complete: boolean }> {
+interface Start {
+  readonly bytes: Buffer;
+  readonly complete: boolean;
+  /** What broke the body behind these bytes. */
+  readonly failure?: unknown;
+}
+
+async function readStart(chunks: AsyncIterator<Buffer>, wantedBytes: number): Promise<Start> {
   const read: Buffer[] = [];
   let size = 0;
-  while (size < wantedBytes) {
-    const { done, value } = await chunks.next();
-    if (done === true) return { bytes: Buffer.concat(read), complete: true };
-    read.push(value);
-    size += value.length;
+  try {
+    while (size < wantedBytes) {
+      const { done, value } = await chunks.next();
+      if (done === true) return { bytes: Buffer.concat(read), complete: true };
+      read.push(value);
+      size += value.length;
+    }
+  } catch (failure) {
+    // Shown first, then told.
+    if (size > 0) return { bytes: Buffer.concat(read), complete: false, failure };
+    throw failure;
   }
   return { bytes: Buffer.concat(read), complete: false };
+}
+
+// biome-ignore lint/correctness/useYield: a stream that has nothing more to give but its failure
+async function* failing(failure: unknown): AsyncGenerator<Buffer> {
+  throw failure;
 }
 
 async function* rejoin(

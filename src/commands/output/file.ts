@@ -1,8 +1,7 @@
-import { constants, createWriteStream, type Stats, type WriteStream } from 'node:fs';
-import { access, lstat, open, rename, stat, unlink } from 'node:fs/promises';
+import { constants, type Stats } from 'node:fs';
+import { access, type FileHandle, lstat, open, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { type ErrorCode, NettoolError, toNettoolError } from '../../core/errors.js';
 
 /** A file that a body is going to be written to. */
@@ -51,10 +50,10 @@ async function lstatOrNothing(path: string): Promise<Stats | undefined> {
 }
 
 async function writeDirectly(body: Readable, path: string): Promise<number> {
-  const file = createWriteStream(path);
+  const written = { bytes: 0 };
   try {
-    await pipeline(body, file);
-    return file.bytesWritten;
+    await writeAll(body, await open(path, 'w'), written);
+    return written.bytes;
   } catch (error) {
     throw toOutputError(error, path);
   }
@@ -62,26 +61,33 @@ async function writeDirectly(body: Readable, path: string): Promise<number> {
 
 async function writeWhole(body: Readable, path: string, mode: number): Promise<number> {
   const part = join(dirname(path), `${basename(path)}.part`);
-  const file = await openPart(part, path, mode);
+  const written = { bytes: 0 };
+  const file = await open(part, PART_FLAGS, mode).catch((error) => {
+    throw toOutputError(error, path);
+  });
   try {
-    await pipeline(body, file);
+    await writeAll(body, file, written);
     await rename(part, path);
-    return file.bytesWritten;
+    return written.bytes;
   } catch (error) {
     const failure = toOutputError(error, path);
-    const keep = CUT_SHORT.has(failure.code) && file.bytesWritten > 0;
+    const keep = CUT_SHORT.has(failure.code) && written.bytes > 0;
     if (!keep) await unlink(part).catch(() => {});
     if (!keep || failure.hint !== undefined) throw failure;
-    const hint = `the ${file.bytesWritten} bytes that arrived are in ${part}`;
+    const hint = `the ${written.bytes} bytes that arrived are in ${part}`;
     throw new NettoolError(failure.code, failure.message, { hint, cause: failure.cause });
   }
 }
 
-async function openPart(part: string, path: string, mode: number): Promise<WriteStream> {
+/** Chunk after chunk, so that everything that arrived is in the file when the body breaks; closes the file. */
+async function writeAll(body: Readable, file: FileHandle, written: { bytes: number }): Promise<void> {
   try {
-    return (await open(part, PART_FLAGS, mode)).createWriteStream();
-  } catch (error) {
-    throw toOutputError(error, path);
+    for await (const chunk of body) {
+      await file.writeFile(chunk);
+      written.bytes += chunk.length;
+    }
+  } finally {
+    await file.close();
   }
 }
 

@@ -97,6 +97,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   #contentLength: number | undefined;
   #headSeen = false;
   #totalMs: number | null = null;
+  #failure: NettoolError | undefined;
 
   constructor(request: OutgoingRequest, options: ExchangeOptions) {
     const { socket } = options.connection;
@@ -213,6 +214,10 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   /** The reader wants more; nothing counts as standing still while it did not. */
   #resume(): void {
+    if (this.#failure !== undefined) {
+      this.#failBody();
+      return;
+    }
     if (this.#controller?.paused !== true) return;
     this.#startIdleTimer();
     this.#controller.resume();
@@ -229,7 +234,11 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#fail(new NettoolError('TIMEOUT', `${doing} for ${seconds} s`));
   };
 
-  readonly #onAbort = (): void => this.#fail(toNettoolError(this.#request.signal.reason));
+  readonly #onAbort = (): void => {
+    this.#fail(toNettoolError(this.#request.signal.reason));
+    // Nobody waits for the rest.
+    this.#body.destroy(this.#failure);
+  };
 
   /** undici counts header fields, but not a status line or chunked blanks without end. */
   readonly #checkHeadSize = (): void => {
@@ -241,10 +250,18 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   #fail(error: Error): void {
-    const failure = toTransferError(error, this.#state());
-    this.#answer.reject(failure);
-    this.#body.destroy(failure);
+    if (this.#failure !== undefined || this.#totalMs !== null) return;
+    this.#failure = toTransferError(error, this.#state());
+    this.#answer.reject(this.#failure);
     this.#close();
+    this.#failBody();
+  }
+
+  /** What has arrived is handed out before the failure. */
+  #failBody(): void {
+    if (this.#body.readableLength === 0) this.#body.destroy(this.#failure);
+    // An empty chunk answers this call of `read`, so that there is another when more has been taken.
+    else this.#body.push('');
   }
 
   #state(): TransferState {

@@ -63,8 +63,9 @@ export async function followRedirects(
   for (;;) {
     const response = await options.send(current);
     const location = getHeader(response.headers, 'location');
-    if (!REDIRECTS.has(response.status) || location === undefined)
+    if (!options.follow || !REDIRECTS.has(response.status) || location === undefined) {
       return { response, request: current, hops };
+    }
     // The connection goes with it: cheaper than reading a page nobody wants.
     response.body.destroy();
     const hop: Hop = { status: response.status, url: current.url.href, location };
