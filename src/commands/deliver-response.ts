@@ -42,8 +42,10 @@ export async function deliver(delivery: Delivery): Promise<number> {
 /** The body to deliver: decoded, unless it is to be left as it was sent. */
 async function toBody({ followed, flags }: Delivery): Promise<Readable> {
   const { response, request } = followed;
+  const { hasHeader } = await import('../core/http/headers.js');
   const empty = request.method === 'HEAD' || response.status === 204 || response.status === 304;
-  if (flags.raw === true || empty) return response.body;
+  const encoded = hasHeader(response.headers, 'content-encoding');
+  if (flags.raw === true || empty || !encoded) return response.body;
   const { decodeBody } = await import('../core/http/decoding.js');
   return decodeBody(response.body, response.headers);
 }
@@ -98,12 +100,8 @@ async function deliverDocument(delivery: Delivery, body: Readable): Promise<void
   const content = saves ? undefined : await readContent(body, response);
   const bodySizeBytes = saves ? await file.write(body) : (content?.bytes.length ?? 0);
   const { toHeaderRecord } = await import('../core/http/headers.js');
-  createReporter<{ type: 'response' }>(
-    context,
-    () => undefined,
-    'stdout',
-  )({
-    type: 'response',
+  const document = {
+    type: 'response' as const,
     ok: response.status < 400,
     status: response.status,
     statusText: response.reason,
@@ -122,7 +120,8 @@ async function deliverDocument(delivery: Delivery, body: Readable): Promise<void
     attempts: 1,
     file: saves ? flags.output : undefined,
     timings: roundTimings(response),
-  } as { type: 'response' });
+  };
+  createReporter<typeof document>(context, () => undefined, 'stdout')(document);
 }
 
 interface Content {

@@ -1,4 +1,5 @@
 import { NettoolError } from '../core/errors.js';
+import { looksSecret } from '../core/secrets.js';
 
 /** One request item of the command line (HTTPie's grammar), not yet carried out. */
 export type RequestItem =
@@ -93,14 +94,17 @@ export function checkJson(source: string, text: string): string {
     JSON.parse(text);
     return text.trim();
   } catch (error) {
-    const reason = (error as Error).message.replace(/ \(line \d+ column \d+\)$/, '');
+    // Without the excerpt, which may be of a secret.
+    const reason = (error as Error).message.replace(/, (\.\.\.)?".*$| \(line \d+ column \d+\)$/s, '');
     throw badItem(source, `the value is not JSON (${reason})`);
   }
 }
 
 /** The usage error of an argument that cannot be read. */
 export function badItem(source: string, why: string, kind: 'item' | 'header' = 'item'): NettoolError {
-  return new NettoolError('USAGE', `bad request ${kind} '${source}': ${why}`);
+  const [name = ''] = source.split(/[:;=@]/, 1);
+  const shown = looksSecret(name) ? `${source.slice(0, name.length + 1)}***` : source;
+  return new NettoolError('USAGE', `bad request ${kind} '${shown}': ${why}`);
 }
 
 /** The first separator wins, the longest where several start; a backslash takes a character's meaning away. */

@@ -64,7 +64,7 @@ export async function planRequest(
   ];
   const { url, authorization } = takeUserinfo(withParams(parseRequestUrl(typedUrl), params));
   const content = await toContent(context, items, flags);
-  const { ACCEPT_ENCODING } = await import('../core/http/decoding.js');
+  const { ACCEPT_ENCODING } = await import('../core/http/body.js');
   const defaults: HeaderPair[] = [
     ['User-Agent', `${packageJson.name}/${packageJson.version}`],
     ['Accept', '*/*'],

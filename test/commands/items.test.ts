@@ -62,3 +62,13 @@ test('header flags have the same three forms', () => {
     assert.throws(() => parseHeader(bad), { code: 'USAGE', message: /bad request header/ }, bad);
   }
 });
+
+test('a secret is kept out of the message about a bad item', () => {
+  for (const item of ['X-Api-Key:hunter2\r\n', 'token:=hunter2', 'Authorization:Bearer hunter2\0']) {
+    assert.throws(() => parseItem(item), { message: /'[\w-]+[:=]\*\*\*'/ });
+    assert.throws(
+      () => parseItem(item),
+      (error: Error) => !error.message.includes('hunter2'),
+    );
+  }
+});

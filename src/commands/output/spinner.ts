@@ -13,7 +13,8 @@ export interface Spinner {
 
 /** Shows a text beside a spinner on stderr while something takes long, where progress may be shown at all. */
 export function startSpinner(context: Context, text: () => string): Spinner {
-  if (!context.progress) return { stop: () => {} };
+  // ora divides by the width of the terminal, and some pseudo-terminals have none: it would draw for ever.
+  if (!context.progress || !context.io.stderr.columns) return { stop: () => {} };
   let stop = (): void => clearTimeout(timer);
   let stopped = false;
   const timer = setTimeout(async () => {
@@ -32,6 +33,7 @@ export function startSpinner(context: Context, text: () => string): Spinner {
   }, PATIENCE_MS);
   return {
     stop() {
+      if (stopped) return;
       stopped = true;
       stop();
     },

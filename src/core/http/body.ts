@@ -2,6 +2,9 @@ import { NettoolError } from '../errors.js';
 import { getHeader } from './headers.js';
 import type { HeaderList } from './messages.js';
 
+/** The codings to ask for: those that `decodeBody` takes off (RFC 9110, section 12.5.3). */
+export const ACCEPT_ENCODING = 'gzip, deflate, br, zstd';
+
 /** Reads a stream to its end; `TOO_LARGE` as soon as it has more bytes than the limit. */
 export async function collect(stream: AsyncIterable<Uint8Array>, limitBytes: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];

@@ -11,9 +11,6 @@ import { NettoolError } from '../errors.js';
 import { getAllHeaders } from './headers.js';
 import type { HeaderList } from './messages.js';
 
-/** The codings we ask for (RFC 9110, section 12.5.3). */
-export const ACCEPT_ENCODING = 'gzip, deflate, br, zstd';
-
 /** More layers than this are an attack, not a coding (curl's limit too). */
 const MAX_LAYERS = 5;
 
