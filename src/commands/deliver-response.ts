@@ -63,8 +63,9 @@ async function print(delivery: Delivery, body: Readable): Promise<void> {
   talk(context, 'note: the body is binary and not shown on a terminal; save it with -o FILE or pipe it');
 }
 
-function printHead({ context, flags, followed }: Delivery): void {
+function printHead({ context, flags, followed, beforeOutput }: Delivery): void {
   if (flags.include !== true) return;
+  beforeOutput();
   context.io.stdout.write(`${viewResponseHead(followed.response, context.style.stdout)}\n\n`);
 }
 

@@ -240,7 +240,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#body.destroy(this.#failure);
   };
 
-  /** undici counts header fields, but not a status line or chunked blanks without end. */
+  /** undici counts the bytes of header fields, but not those of a status line without end. */
   readonly #checkHeadSize = (): void => {
     if (this.#replyStart.bytesRead > 2 * MAX_HEAD_BYTES) this.#fail(this.#malformed('an endless head'));
   };
