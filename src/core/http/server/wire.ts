@@ -1,0 +1,93 @@
+import type { Socket } from 'node:net';
+import type { Timed } from './clock.js';
+
+/** A batch of small answers grows to this before it is written. */
+const BATCH_BYTES = 65_536;
+
+/** What an answer is taken from: let go of when the client leaves. */
+export interface Source {
+  destroy(): void;
+}
+
+/** The writing side of a connection: joins what is small, and says when the client does not read. */
+export class Wire {
+  readonly socket: Socket;
+  /** Whether the socket is plain TCP that a descriptor can be written to. */
+  readonly isPlain: boolean;
+  /** While true, small answers wait for {@link flush}: those of a pipeline leave together. */
+  batching = false;
+  /** What is being sent, destroyed with the connection. */
+  source: Source | undefined;
+  readonly #owner: Timed;
+  readonly #progress: () => number;
+  #batch = '';
+  #drained: (() => void) | undefined;
+
+  constructor(socket: Socket, isPlain: boolean, owner: Timed, progress: () => number) {
+    this.socket = socket;
+    this.isPlain = isPlain;
+    this.#owner = owner;
+    this.#progress = progress;
+    socket.on('drain', () => {
+      const drained = this.#drained;
+      this.#drained = undefined;
+      drained?.();
+    });
+  }
+
+  /** Sends latin1 text. */
+  text(text: string): void {
+    this.#batch = this.#batch === '' ? text : this.#batch + text;
+    if (!this.batching || this.#batch.length > BATCH_BYTES) this.flush();
+  }
+
+  /** Sends bytes, which must not change afterwards. */
+  bytes(bytes: Uint8Array): void {
+    this.flush();
+    this.socket.write(bytes);
+  }
+
+  /** Sends text and bytes in one system call. */
+  both(text: string, bytes: Uint8Array, after = ''): void {
+    this.flush();
+    this.socket.cork();
+    if (text !== '') this.socket.write(text, 'latin1');
+    this.socket.write(bytes);
+    if (after !== '') this.socket.write(after, 'latin1');
+    this.socket.uncork();
+  }
+
+  /** Sends bytes and resolves when the system has taken them, so that they may be overwritten. */
+  taken(bytes: Uint8Array): Promise<void> {
+    this.flush();
+    this.#owner.deadline = this.#progress();
+    return new Promise((resolve, reject) => {
+      this.socket.write(bytes, (error) => (error == null ? resolve() : reject(error)));
+    });
+  }
+
+  flush(): void {
+    if (this.#batch === '') return;
+    const batch = this.#batch;
+    this.#batch = '';
+    this.socket.write(batch, 'latin1');
+  }
+
+  /** Whether the client has to read before more is sent. */
+  get blocked(): boolean {
+    return this.socket.writableNeedDrain;
+  }
+
+  /** Calls once when the client has read; it may not take for ever. */
+  whenDrained(callback: () => void): void {
+    this.#drained = callback;
+    this.#owner.deadline = this.#progress();
+  }
+
+  /** The connection is gone. */
+  closed(): void {
+    this.#drained = undefined;
+    this.source?.destroy();
+    this.source = undefined;
+  }
+}
