@@ -27,11 +27,16 @@ export interface AnswerPlan {
 export interface Asked {
   readonly method: string;
   readonly httpVersion: string;
-  readonly keepAlive: boolean;
 }
 
 /** Which fields the engine writes itself, by lower-case name. */
-const OWNED = new Set(['connection', 'content-length', 'keep-alive', 'transfer-encoding', 'proxy-connection']);
+const OWNED = new Set([
+  'connection',
+  'content-length',
+  'keep-alive',
+  'transfer-encoding',
+  'proxy-connection',
+]);
 /** Checked names and their lower-case form; bounded, as names may come from an application. */
 const names = new Map<string, string>();
 const frozen = new WeakMap<HeaderList, FieldBlock>();
@@ -74,7 +79,7 @@ function readLength(value: string, before: number | undefined): number {
 }
 
 /** Decides how an answer is framed and writes its head; throws when the answer contradicts itself. */
-export function planAnswer(asked: Asked, response: HttpResponse, clock: Clock): AnswerPlan {
+export function planAnswer(asked: Asked, response: HttpResponse, mayStay: boolean, clock: Clock): AnswerPlan {
   const { status, body } = response;
   if (!Number.isInteger(status) || status < 200 || status > 599) {
     throw new RangeError(`${status} is not a final status`);
@@ -99,10 +104,15 @@ export function planAnswer(asked: Asked, response: HttpResponse, clock: Clock): 
     lines = 'Transfer-Encoding: chunked\r\n';
   }
   if (asked.method === 'HEAD' || status === 205) framing = 'none';
-  const keepAlive = asked.keepAlive && !fields.close && framing !== 'close';
+  const keepAlive = mayStay && !fields.close && framing !== 'close';
   if (!keepAlive) lines += 'Connection: close\r\n';
   else if (asked.httpVersion === '1.0') lines += 'Connection: keep-alive\r\n';
-  return { head: `${startOf(response, fields, clock)}${fields.text}${lines}\r\n`, framing, length, keepAlive };
+  return {
+    head: `${startOf(response, fields, clock)}${fields.text}${lines}\r\n`,
+    framing,
+    length,
+    keepAlive,
+  };
 }
 
 function startOf(response: HttpResponse, fields: FieldBlock, clock: Clock): string {

@@ -96,11 +96,12 @@ class ChunkedDecoder implements BodyDecoder {
   #feedLine(bytes: Buffer, from: number): number {
     const lf = bytes.indexOf(0x0a, from);
     const to = lf < 0 ? bytes.length : lf + 1;
-    this.#line += bytes.latin1Slice(from, Math.min(to, from + MAX_CHUNK_LINE_BYTES + 3));
+    this.#line += bytes.toString('latin1', from, Math.min(to, from + MAX_CHUNK_LINE_BYTES + 3));
     if (this.#line.length > MAX_CHUNK_LINE_BYTES + 2) throw new Refusal(400, 'a chunk line is too long');
     if (lf < 0) {
       if (/[\r\n]./s.test(this.#line)) throw new Refusal(400, 'a bare carriage return in a chunk line');
-      if (this.#state === 'data-end' && !'\r\n'.startsWith(this.#line)) throw new Refusal(400, 'a chunk is too long');
+      if (this.#state === 'data-end' && !'\r\n'.startsWith(this.#line))
+        throw new Refusal(400, 'a chunk is too long');
       return to - from;
     }
     if (!this.#line.endsWith('\r\n')) throw new Refusal(400, 'a bare line feed in a chunk line');
@@ -130,7 +131,7 @@ class ChunkedDecoder implements BodyDecoder {
     const before = this.#line.length;
     // Never far beyond the limit, however much has come.
     const room = this.#limits.maxHeaderBytes + 4 - before;
-    const section = this.#line + bytes.latin1Slice(from, Math.min(bytes.length, from + room));
+    const section = this.#line + bytes.toString('latin1', from, Math.min(bytes.length, from + room));
     const end = section.startsWith('\r\n') ? 0 : section.indexOf('\r\n\r\n');
     if (end < 0) {
       if (section.length > this.#limits.maxHeaderBytes) throw new Refusal(431, 'the trailers are too large');

@@ -1,5 +1,8 @@
 /** A set of bytes, as a table that a scanner can ask without branching. */
-function byteSet(characters: string, ...ranges: readonly (readonly [from: number, to: number])[]): Uint8Array {
+function byteSet(
+  characters: string,
+  ...ranges: readonly (readonly [from: number, to: number])[]
+): Uint8Array {
   const table = new Uint8Array(256);
   for (const character of characters) table[character.charCodeAt(0)] = 1;
   for (const [from, to] of ranges) table.fill(1, from, to + 1);

@@ -65,7 +65,13 @@ export function parseHead(
   while (TARGET_BYTES[text.charCodeAt(index)] === 1) index += 1;
   // ` HTTP/1.1` CR LF, or there is something wrong with this line.
   const minor = text.charCodeAt(index + 8);
-  if (space < at || index === space + 1 || !text.startsWith(' HTTP/1.', index) || minor < 0x30 || minor > 0x31) {
+  if (
+    space < at ||
+    index === space + 1 ||
+    !text.startsWith(' HTTP/1.', index) ||
+    minor < 0x30 ||
+    minor > 0x31
+  ) {
     return refuseRequestLine(text.slice(at, text.indexOf('\r\n', at)), limits);
   }
   if (text.charCodeAt(index + 9) !== CR || text.charCodeAt(index + 10) !== LF) {
@@ -77,7 +83,8 @@ export function parseHead(
   const target = text.slice(space + 1, index);
 
   const source = text.slice(index + 11, end + 2);
-  const fields = known !== undefined && known.source === source ? known : parseFields(source, limits.maxFields);
+  const fields =
+    known !== undefined && known.source === source ? known : parseFields(source, limits.maxFields);
   if (fields instanceof Refusal) return fields;
   return assemble(method, target, minor === 0x31 ? '1.1' : '1.0', fields, end + 4);
 }
@@ -111,7 +118,8 @@ function checkPartial(text: string, at: number, limits: HeadLimits): Refusal | u
 function refuseRequestLine(line: string, limits: HeadLimits): Refusal {
   const parts = /^([^ ]+) ([^ ]+) HTTP\/(\d)\.(\d)$/.exec(line);
   if (parts === null) return new Refusal(400, 'not a request line');
-  if ((parts[2]?.length ?? 0) > limits.maxTargetBytes) return new Refusal(414, 'the request target is too long');
+  if ((parts[2]?.length ?? 0) > limits.maxTargetBytes)
+    return new Refusal(414, 'the request target is too long');
   if (/[^!"$-~]/.test(parts[2] ?? '')) return new Refusal(400, 'the request target holds a forbidden byte');
   return new Refusal(505, `no such version of HTTP: ${parts[3]}.${parts[4]}`);
 }

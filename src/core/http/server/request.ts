@@ -1,7 +1,8 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { HeaderList, HeaderPair, IncomingRequest, TlsDetails } from '../messages.js';
-import { parseTarget } from '../target.js';
+import { type ParsedTarget, parseTarget } from '../target.js';
+import { type BodyReader, emptyBody } from './body-reader.js';
 import type { Head } from './parse-head.js';
 
 /** Both ends of a connection, as the handler is to see them: behind a PROXY header those it names. */
@@ -12,60 +13,32 @@ export interface Peer {
   readonly localPort: number;
 }
 
-/** What a request asks of the connection it came on. */
-export interface Exchange {
+/** The connection a request came on, as far as the request has to know. */
+export interface Origin {
   readonly peer: Peer;
   readonly isEncrypted: boolean;
   readonly tls: TlsDetails | undefined;
-  readonly trailers: HeaderList;
-  /** The handler wants (more of) the body. */
-  wantBody(): void;
-  /** The handler wants no more of the body. */
-  dropBody(): void;
+}
+
+/** What a request asks of the exchange it belongs to. */
+export interface RequestOwner {
+  readonly origin: Origin;
+  readonly content: BodyReader | undefined;
   earlyHints(headers: HeaderList): void;
 }
-
-/** The content of a request: asks the connection for bytes only when the handler does. */
-export class RequestBody extends Readable {
-  readonly #exchange: Exchange;
-
-  constructor(exchange: Exchange) {
-    super({ highWaterMark: 65_536 });
-    this.#exchange = exchange;
-    // Whoever reads is told; who does not read has not to care.
-    this.on('error', ignore);
-  }
-
-  override _read(): void {
-    this.#exchange.wantBody();
-  }
-
-  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    this.#exchange.dropBody();
-    callback(error);
-  }
-}
-
-const ignore = (): void => {};
 
 /** A request on an HTTP/1 connection; whatever a handler may not ask for is made when it does. */
 export class ServerRequest implements IncomingRequest {
   readonly head: Head;
-  /** Whether the connection may stay after this exchange. */
-  keepAlive: boolean;
-  content: RequestBody | undefined;
-  /** In milliseconds, when somebody wants to know: first byte, handler called, answered. */
-  times: [arrived: number, called: number, answered: number] | undefined;
-  bytesIn = 0;
-  readonly #exchange: Exchange;
+  readonly #owner: RequestOwner;
+  #empty: Readable | undefined;
   #abort: AbortController | undefined;
-  #gone = false;
-  #place: { rawPath: string; path: string; query: string } | undefined;
+  #isGone = false;
+  #place: ParsedTarget | undefined;
 
-  constructor(head: Head, exchange: Exchange, keepAlive: boolean) {
+  constructor(head: Head, owner: RequestOwner) {
     this.head = head;
-    this.keepAlive = keepAlive;
-    this.#exchange = exchange;
+    this.#owner = owner;
   }
 
   get method(): string {
@@ -103,50 +76,46 @@ export class ServerRequest implements IncomingRequest {
   }
 
   get body(): Readable {
-    if (this.content === undefined) {
-      this.content = new RequestBody(this.#exchange);
-      if (!this.hasBody) this.content.push(null);
-      else if (this.#gone) this.content.destroy(new Error('the client has left'));
-    }
-    return this.content;
+    this.#empty ??= this.#owner.content ?? emptyBody();
+    return this.#empty;
   }
 
   get trailers(): HeaderList {
-    return this.#exchange.trailers;
+    return this.#owner.content?.trailers ?? [];
   }
 
   get scheme(): 'http' | 'https' {
-    return this.#exchange.isEncrypted ? 'https' : 'http';
+    return this.#owner.origin.isEncrypted ? 'https' : 'http';
   }
 
   get remoteAddress(): string {
-    return this.#exchange.peer.remoteAddress;
+    return this.#owner.origin.peer.remoteAddress;
   }
 
   get remotePort(): number {
-    return this.#exchange.peer.remotePort;
+    return this.#owner.origin.peer.remotePort;
   }
 
   get localAddress(): string {
-    return this.#exchange.peer.localAddress;
+    return this.#owner.origin.peer.localAddress;
   }
 
   get localPort(): number {
-    return this.#exchange.peer.localPort;
+    return this.#owner.origin.peer.localPort;
   }
 
   get tls(): TlsDetails | undefined {
-    return this.#exchange.tls;
+    return this.#owner.origin.tls;
   }
 
   get signal(): AbortSignal {
     this.#abort ??= new AbortController();
-    if (this.#gone) this.#abort.abort(clientLeft());
+    if (this.#isGone) this.#abort.abort(clientLeft());
     return this.#abort.signal;
   }
 
   earlyHints(headers: HeaderList): void {
-    this.#exchange.earlyHints(headers);
+    this.#owner.earlyHints(headers);
   }
 
   /** Whether the target names a path that can be looked for; if not it is answered 400. */
@@ -156,17 +125,17 @@ export class ServerRequest implements IncomingRequest {
 
   /** The client has left before its answer was complete. */
   abort(): void {
-    this.#gone = true;
+    this.#isGone = true;
     this.#abort?.abort(clientLeft());
-    this.content?.destroy(clientLeft());
+    this.#owner.content?.destroy(clientLeft());
   }
 
-  #locate(): { rawPath: string; path: string; query: string } {
+  #locate(): ParsedTarget {
     return this.#find() ?? { rawPath: '/', path: '/', query: '' };
   }
 
-  #find(): { rawPath: string; path: string; query: string } | undefined {
-    this.#place ??= this.target === '*' ? { rawPath: '*', path: '*', query: '' } : parseTarget(this.target);
+  #find(): ParsedTarget | undefined {
+    this.#place ??= parseTarget(this.target);
     return this.#place;
   }
 }

@@ -30,8 +30,10 @@ export class Wire {
     this.#progress = progress;
     socket.on('drain', () => {
       const drained = this.#drained;
+      if (drained === undefined) return;
       this.#drained = undefined;
-      drained?.();
+      this.#owner.deadline = Number.POSITIVE_INFINITY;
+      drained();
     });
   }
 
@@ -62,7 +64,11 @@ export class Wire {
     this.flush();
     this.#owner.deadline = this.#progress();
     return new Promise((resolve, reject) => {
-      this.socket.write(bytes, (error) => (error == null ? resolve() : reject(error)));
+      this.socket.write(bytes, (error) => {
+        this.#owner.deadline = Number.POSITIVE_INFINITY;
+        if (error == null) resolve();
+        else reject(error);
+      });
     });
   }
 

@@ -1,0 +1,321 @@
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { HttpResponse, TlsDetails } from '../messages.js';
+import type { CloseReason } from '../server-types.js';
+import { planAnswer } from './answer-head.js';
+import type { Timed } from './clock.js';
+import { plainAnswer, type ServerContext } from './context.js';
+import { Exchange, type ExchangeHost } from './exchange.js';
+import { type Fields, parseHead } from './parse-head.js';
+import { type Peer, tlsDetails } from './request.js';
+import { sendContent } from './send-content.js';
+import { Refusal } from './status.js';
+import { Wire } from './wire.js';
+
+/** Waiting for a request or its head; an exchange is under way; the last answer is out; another protocol; over. */
+type State = 'head' | 'exchange' | 'linger' | 'upgraded' | 'closed';
+
+/** Requests of one pipeline that are answered before other connections have their turn. */
+const TURN_REQUESTS = 256;
+/** What a client may send ahead of its turn before it is no longer read. */
+const MAX_AHEAD_BYTES = 65_536;
+const MAX_LINGER_BYTES = 1024 * 1024;
+
+/** The life of one HTTP/1 connection (RFC 9112, section 9): one exchange at a time, answers in order. */
+export class Connection implements ExchangeHost, Timed {
+  deadline: number;
+  requests = 0;
+  closeReason: CloseReason = 'client';
+  readonly peer: Peer;
+  readonly wire: Wire;
+  readonly isEncrypted: boolean;
+  readonly context: ServerContext;
+  readonly #socket: Socket;
+  #state: State = 'head';
+  #exchange: Exchange | undefined;
+  /** The fields of the last head: a client tends to send the same ones again. */
+  #fields: Fields | undefined;
+  /** What was read before its turn. */
+  #ahead: Buffer | undefined;
+  #isParsing = false;
+  #isReading = true;
+  #isHeadTimed = false;
+  #peerEnded = false;
+  #lingered = 0;
+  #arrived = 0;
+
+  constructor(socket: Socket, context: ServerContext, peer: Peer) {
+    this.#socket = socket;
+    this.context = context;
+    this.peer = peer;
+    this.isEncrypted = 'encrypted' in socket;
+    this.wire = new Wire(socket, !this.isEncrypted, this, () => context.clock.after(context.timers.sendMs));
+    this.deadline = context.clock.after(context.timers.headMs);
+    context.clock.watch(this);
+    socket.on('end', () => this.#onEnd());
+    socket.on('close', () => this.#onClose());
+    // The reason follows as 'close'.
+    socket.on('error', () => {});
+  }
+
+  get tls(): TlsDetails | undefined {
+    return this.isEncrypted ? tlsDetails(this.#socket as TLSSocket) : undefined;
+  }
+
+  /** Takes bytes from the socket, which are only lent; tells whether more are wanted. */
+  receive(bytes: Buffer): boolean {
+    switch (this.#state) {
+      case 'head':
+        if (this.context.wantsRequests) this.#arrived = performance.now();
+        this.#parse(bytes);
+        break;
+      case 'exchange':
+        this.#feed(bytes);
+        break;
+      case 'linger':
+        this.#lingered += bytes.length;
+        if (this.#lingered > MAX_LINGER_BYTES) this.#socket.destroy();
+        break;
+      case 'upgraded':
+        return this.#socket.push(Buffer.from(bytes));
+      case 'closed':
+        return false;
+    }
+    return this.#isReading;
+  }
+
+  /** The server stops: an idle connection ends now, a busy one after its answer. */
+  drain(): void {
+    if (this.#state !== 'head' || this.#ahead !== undefined) return;
+    this.closeReason = 'server';
+    this.#linger();
+  }
+
+  destroy(reason: CloseReason): void {
+    this.closeReason = reason;
+    this.#socket.destroy();
+  }
+
+  onDeadline(): void {
+    if (this.#state === 'exchange') {
+      if (this.#exchange?.onDeadline() === true) this.destroy('timeout');
+    } else if (this.#state === 'head' && this.#ahead !== undefined) {
+      this.#refuse(new Refusal(408, 'the request head took too long'));
+    } else {
+      if (this.#state === 'head') this.closeReason = 'timeout';
+      this.#socket.destroy();
+    }
+  }
+
+  // ---- what an exchange asks for
+
+  bodyFlow(): void {
+    if (this.#state !== 'exchange' || this.#isParsing) return;
+    // Not at once: whoever asks is in the middle of reading.
+    if (this.#ahead !== undefined) queueMicrotask(() => this.#feed());
+    else this.#read(true);
+  }
+
+  exchangeOver(stays: boolean): void {
+    if (this.#state !== 'exchange') return;
+    this.#exchange = undefined;
+    if (!stays) {
+      this.#linger();
+      return;
+    }
+    this.#state = 'head';
+    if (!this.#isParsing) this.#next();
+  }
+
+  upgrade(exchange: Exchange): void {
+    this.#state = 'upgraded';
+    this.#exchange = exchange;
+    this.closeReason = 'upgrade';
+    this.deadline = Number.POSITIVE_INFINITY;
+  }
+
+  // ---- reading
+
+  /** Answers what can be answered of the bytes at hand; their answers leave together. */
+  #parse(lent?: Buffer): void {
+    const bytes = this.#takeAhead(lent);
+    const text = bytes.toString('latin1');
+    let at = 0;
+    let turns = 0;
+    let head: ReturnType<typeof parseHead>;
+    this.#isParsing = true;
+    this.wire.batching = true;
+    for (; this.#state === 'head' && at < text.length && turns < TURN_REQUESTS; turns += 1) {
+      if (this.wire.blocked) break;
+      head = parseHead(text, at, this.context.limits, this.#fields);
+      if (head === undefined) break;
+      if (head instanceof Refusal) {
+        this.#refuse(head);
+        break;
+      }
+      at = head.end;
+      this.#fields = head.fields;
+      this.#isHeadTimed = false;
+      this.requests += 1;
+      this.#exchange = new Exchange(head, this, head.keepAlive && !this.#peerEnded, this.#arrived);
+      this.#state = 'exchange';
+      this.#exchange.run();
+      if (head.length !== 0 && at < bytes.length) at += this.#exchange?.feed(bytes.subarray(at)) ?? 0;
+    }
+    this.#isParsing = false;
+    this.wire.batching = false;
+    this.wire.flush();
+    this.#parsed(bytes, at, turns === TURN_REQUESTS);
+  }
+
+  /** Goes on after a round of parsing, in whatever state it has left. */
+  #parsed(bytes: Buffer, at: number, isTurnOver: boolean): void {
+    if (this.#state === 'upgraded') {
+      this.#handOver(Buffer.from(bytes.subarray(at)));
+      return;
+    }
+    if (this.#state !== 'head' && this.#state !== 'exchange') return;
+    if (at < bytes.length) this.#ahead = Buffer.from(bytes.subarray(at));
+    if (this.#state === 'exchange') {
+      if (this.#exchange?.wantsBytes === true) this.bodyFlow();
+    } else if (isTurnOver || this.wire.blocked) {
+      this.#read(false);
+      setImmediate(() => this.#next());
+    } else if (this.#ahead === undefined) {
+      this.#idle();
+    } else if (!this.#isHeadTimed) {
+      // The first bytes of a head: from now on it may take so long and no longer, however they drip.
+      this.#isHeadTimed = true;
+      this.deadline = this.context.clock.after(this.context.timers.headMs);
+    } else if (this.#peerEnded) {
+      this.#onEnd();
+    }
+  }
+
+  /** The next request may come, or has come already. */
+  #next(): void {
+    if (this.#state !== 'head' || this.#isParsing) return;
+    if (this.wire.blocked) {
+      // A client that does not read its answers gets no more of them.
+      this.#read(false);
+      this.wire.whenDrained(() => this.#next());
+      return;
+    }
+    this.#read(true);
+    if (this.#ahead !== undefined) this.#parse();
+    else this.#idle();
+    if (this.#peerEnded && this.#state === 'head') this.#onEnd();
+  }
+
+  #idle(): void {
+    const { clock, timers, isStopping } = this.context;
+    if (isStopping) {
+      this.#linger();
+      return;
+    }
+    this.deadline = clock.after(timers.keepAliveMs);
+  }
+
+  /** Bytes that come while an exchange is under way: of its body, or ahead of their turn. */
+  #feed(lent?: Buffer): void {
+    if (this.#state !== 'exchange' || (lent === undefined && this.#ahead === undefined)) return;
+    const bytes = this.#takeAhead(lent);
+    // The exchange may end with these bytes; what is left over must not be parsed before it is put aside.
+    this.#isParsing = true;
+    const used = this.#exchange?.feed(bytes) ?? 0;
+    this.#isParsing = false;
+    if (used < bytes.length) this.#ahead = Buffer.from(bytes.subarray(used));
+    if (this.#stateNow() === 'head') {
+      this.#next();
+      return;
+    }
+    const exchange = this.#exchange;
+    if (exchange === undefined) return;
+    if (exchange.isBodyComplete) this.#read((this.#ahead?.length ?? 0) < MAX_AHEAD_BYTES);
+    else this.#read(exchange.wantsBytes);
+    if (exchange.wantsBytes && this.#ahead !== undefined) this.bodyFlow();
+  }
+
+  /** The state after something that may have changed it. */
+  #stateNow(): State {
+    return this.#state;
+  }
+
+  #takeAhead(lent?: Buffer): Buffer {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    if (ahead === undefined) return lent ?? Buffer.alloc(0);
+    return lent === undefined ? ahead : Buffer.concat([ahead, lent]);
+  }
+
+  /** Reading on or off: what nobody takes is left in the client's own buffers. */
+  #read(on: boolean): void {
+    if (on === this.#isReading || this.#state === 'closed') return;
+    this.#isReading = on;
+    if (on) this.#socket.resume();
+    else this.#socket.pause();
+  }
+
+  // ---- ending
+
+  /** Answers a head that no handler sees. */
+  #refuse(refusal: Refusal): void {
+    this.closeReason = refusal.status === 408 ? 'timeout' : 'refused';
+    const response = plainAnswer(refusal.status);
+    const asked = { method: 'GET', httpVersion: '1.1' };
+    sendContent(this.wire, planAnswer(asked, response, false, this.context.clock), response, (bytes) => {
+      this.context.reportRefusal(this.peer, refusal, bytes);
+    });
+    this.#linger();
+  }
+
+  /** Ends our side and reads on for a while: closing at once could cost the client the answer (RFC 9112, 9.6). */
+  #linger(): void {
+    if (this.#state === 'linger' || this.#state === 'closed') return;
+    this.#state = 'linger';
+    this.#ahead = undefined;
+    this.#fields = undefined;
+    this.wire.flush();
+    const { clock, timers } = this.context;
+    this.deadline = clock.after(this.#socket.writableLength > 0 ? timers.sendMs : timers.lingerMs);
+    this.#socket.end();
+    this.#read(true);
+  }
+
+  #onEnd(): void {
+    this.#peerEnded = true;
+    if (this.#state === 'exchange') this.#exchange?.endOfInput();
+    else if (this.#state === 'head' && this.#ahead === undefined) this.#linger();
+    else if (this.#state === 'head' && !this.wire.blocked) {
+      this.#refuse(new Refusal(400, 'the request head is cut short'));
+    }
+  }
+
+  #onClose(): void {
+    const wasUpgraded = this.#state === 'upgraded';
+    this.#state = 'closed';
+    this.#ahead = undefined;
+    this.context.clock.unwatch(this);
+    if (!wasUpgraded) this.#exchange?.abort();
+    this.wire.closed();
+    this.context.closed(this);
+  }
+
+  /** Lets the handler have the socket; what it answers instead, if it declines, is sent as usual. */
+  #handOver(head: Buffer): void {
+    const exchange = this.#exchange;
+    if (exchange === undefined) return;
+    const decline = (send: () => void): void => {
+      if (this.#state !== 'upgraded') return;
+      this.#state = 'exchange';
+      send();
+    };
+    const { handler } = this.context;
+    Promise.resolve(handler.upgrade?.(exchange.request, this.#socket, head)).then(
+      (response) => {
+        if (typeof response === 'object') decline(() => exchange.answer(response));
+      },
+      (error: unknown) => decline(() => exchange.fail(error)),
+    );
+  }
+}

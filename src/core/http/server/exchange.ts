@@ -1,0 +1,277 @@
+import type { HeaderList, HttpResponse } from '../messages.js';
+import { planAnswer, serializeFields } from './answer-head.js';
+import { BodyReader } from './body-reader.js';
+import { plainAnswer, type ServerContext } from './context.js';
+import { bodyLimit } from './limits.js';
+import { CHUNKED, type Head } from './parse-head.js';
+import { type Origin, type RequestOwner, ServerRequest } from './request.js';
+import { discardBody, sendContent } from './send-content.js';
+import { Refusal } from './status.js';
+import type { Wire } from './wire.js';
+
+/** The connection an exchange takes place on. */
+export interface ExchangeHost extends Origin {
+  readonly context: ServerContext;
+  readonly wire: Wire;
+  deadline: number;
+  /** Bytes of the body are wanted, or not. */
+  bodyFlow(): void;
+  /** The exchange is over; `stays` says whether another may follow. */
+  exchangeOver(stays: boolean): void;
+  /** The handler takes the connection over. */
+  upgrade(exchange: Exchange): void;
+}
+
+/** Waiting for the handler; sending its answer; reading a body nobody wanted; done. */
+type Phase = 'handling' | 'sending' | 'draining' | 'over';
+
+/** One request and its answer (RFC 9112, section 9.3): what the handler says, and what becomes of the body. */
+export class Exchange implements RequestOwner {
+  readonly origin: ExchangeHost;
+  readonly request: ServerRequest;
+  content: BodyReader | undefined;
+  /** In milliseconds, when somebody wants to know: first byte read, handler called, answered. */
+  readonly times: [arrived: number, called: number, answered: number] | undefined;
+  #phase: Phase = 'handling';
+  #keepAlive: boolean;
+  #mustContinue = false;
+  #waitingSince = 0;
+
+  constructor(head: Head, host: ExchangeHost, keepAlive: boolean, arrived: number) {
+    this.origin = host;
+    this.#keepAlive = keepAlive;
+    this.request = new ServerRequest(head, this);
+    this.times = host.context.wantsRequests ? [arrived, performance.now(), 0] : undefined;
+  }
+
+  /** Hands the request to the handler, unless it is refused first. */
+  run(): void {
+    const { context } = this.origin;
+    const { head } = this.request;
+    if ((head.target.charCodeAt(0) !== 0x2f || head.target.includes('%')) && !this.request.hasPath) {
+      this.refuse(new Refusal(400, 'the request target is malformed'));
+      return;
+    }
+    if (head.length !== 0 && !this.#prepareBody(head)) return;
+    if (head.fields.upgrade !== undefined && context.handler.upgrade !== undefined && wantsUpgrade(head)) {
+      this.origin.upgrade(this);
+      return;
+    }
+    try {
+      const answer = context.handler.handle(this.request);
+      if (!(answer instanceof Promise)) {
+        this.answer(answer);
+        return;
+      }
+      if (this.content === undefined) this.origin.deadline = Number.POSITIVE_INFINITY;
+      answer.then(
+        (response) => this.answer(response),
+        (error) => this.fail(error),
+      );
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Gives bytes to the body, as far as they are its own and wanted; tells how many. */
+  feed(bytes: Buffer): number {
+    const { content } = this;
+    if (content === undefined || !content.isHungry) return 0;
+    const { clock, timers, limits } = this.origin.context;
+    content.addWait(clock.now - this.#waitingSince, timers.bodyMs, timers.minBodyBytesPerSecond);
+    const used = content.feed(bytes);
+    if (content.isComplete) this.#bodyEnded();
+    else if (this.#phase === 'draining' && content.bytesDropped > limits.maxDrainBytes) this.#over(false);
+    else this.#awaitBody();
+    return used;
+  }
+
+  get wantsBytes(): boolean {
+    return this.content?.isHungry === true;
+  }
+
+  get isBodyComplete(): boolean {
+    return this.content === undefined || this.content.isComplete;
+  }
+
+  bodyWanted(): void {
+    if (this.#mustContinue && this.#phase === 'handling') {
+      this.origin.wire.text('HTTP/1.1 100 Continue\r\n\r\n');
+      this.#mustContinue = false;
+    }
+    this.#awaitBody();
+    this.origin.bodyFlow();
+  }
+
+  bodyDropped(): void {
+    // Destroyed inside a callback of the body: what follows must not run within it.
+    if (this.#phase === 'draining') queueMicrotask(() => this.#drain());
+  }
+
+  /** The client has closed its side: fine, unless there was to be more. */
+  endOfInput(): void {
+    if (this.isBodyComplete) return;
+    this.content?.fail(new Refusal(400, 'the request body is cut short'));
+    this.#bodyEnded();
+  }
+
+  /** The client is too slow; tells whether the connection should go at once. */
+  onDeadline(): boolean {
+    if (this.#phase === 'draining') this.#over(false);
+    else if (this.#phase === 'handling' && this.content?.isHungry === true) {
+      this.content.fail(new Refusal(408, 'the request body stood still'));
+      this.#bodyEnded();
+    } else return this.#phase === 'sending';
+    return false;
+  }
+
+  /** The connection is gone. */
+  abort(): void {
+    const phase = this.#phase;
+    this.#phase = 'over';
+    this.request.abort();
+    if (phase === 'handling')
+      this.origin.context.reportRequest(this, { status: 499, bytes: 0, aborted: true });
+  }
+
+  earlyHints(headers: HeaderList): void {
+    if (this.#phase !== 'handling' || this.request.httpVersion === '1.0') return;
+    this.origin.wire.text(`HTTP/1.1 103 Early Hints\r\n${serializeFields(headers).text}\r\n`);
+    this.origin.wire.flush();
+  }
+
+  answer(response: HttpResponse): void {
+    if (this.#phase !== 'handling') {
+      discardBody(response?.body);
+      return;
+    }
+    try {
+      this.#send(response, undefined);
+    } catch (error) {
+      discardBody(response?.body);
+      this.fail(error);
+    }
+  }
+
+  /** The handler failed: 500, or the status its request body was refused with. */
+  fail(error: unknown): void {
+    if (this.#phase !== 'handling') return;
+    const refusal = this.content?.refusal;
+    if (refusal !== undefined) this.refuse(refusal);
+    else this.#send(this.origin.context.failedAnswer(this.request), error);
+  }
+
+  /** Answers in the handler's place, and closes: what follows on this connection cannot be trusted. */
+  refuse(refusal: Refusal): void {
+    this.#keepAlive = false;
+    this.#send(plainAnswer(refusal.status), refusal);
+  }
+
+  #send(response: HttpResponse, cause: unknown): void {
+    const { context, wire } = this.origin;
+    const plan = planAnswer(this.request, response, this.#mayStay(), context.clock);
+    this.#keepAlive = plan.keepAlive;
+    if (this.times !== undefined) this.times[2] = performance.now();
+    this.#phase = 'sending';
+    sendContent(wire, plan, response, (bytes, error) => this.#sent(response.status, bytes, error, cause));
+  }
+
+  /** Whether the client can be told that the connection stays: not when it may still send what nobody will read. */
+  #mayStay(): boolean {
+    const { content } = this;
+    const { isStopping, limits } = this.origin.context;
+    if (!this.#keepAlive || isStopping || content?.refusal !== undefined) return false;
+    if (content === undefined || content.isComplete || content.isWanted) return true;
+    if (this.#mustContinue) return false;
+    return this.request.head.length === CHUNKED || content.remaining <= limits.maxDrainBytes;
+  }
+
+  #sent(status: number, bytes: number, error: unknown, cause: unknown): void {
+    const { origin } = this;
+    origin.wire.source = undefined;
+    if (bytes < 0 && this.#phase === 'sending') {
+      // Nothing was said yet.
+      this.#phase = 'handling';
+      this.fail(error);
+      return;
+    }
+    const isGone = this.#phase === 'over';
+    origin.context.reportRequest(this, {
+      status,
+      bytes,
+      aborted: error !== undefined,
+      error: error ?? cause,
+    });
+    if (isGone) return;
+    if (error !== undefined) {
+      origin.wire.socket.destroy();
+      return;
+    }
+    this.#phase = 'draining';
+    this.#drain();
+  }
+
+  /** Reads what is left of the body, if that is not too much. */
+  #drain(): void {
+    const { content } = this;
+    if (this.#phase !== 'draining') return;
+    if (content === undefined || content.isComplete) {
+      this.#over(this.#keepAlive);
+      return;
+    }
+    const { limits } = this.origin.context;
+    const isLong = content.remaining > limits.maxDrainBytes && this.request.head.length !== CHUNKED;
+    if (isLong || this.#mustContinue || !this.#keepAlive) {
+      this.#over(false);
+      return;
+    }
+    content.isDropped = true;
+    content.bytesDropped = 0;
+    this.#awaitBody();
+    this.origin.bodyFlow();
+  }
+
+  #over(stays: boolean): void {
+    if (this.#phase === 'over') return;
+    this.#phase = 'over';
+    const { content } = this;
+    if (content !== undefined && !content.isComplete) {
+      content.isComplete = true;
+      content.destroy();
+    }
+    this.origin.exchangeOver(stays && !this.origin.context.isStopping);
+  }
+
+  #prepareBody(head: Head): boolean {
+    const { limits } = this.origin.context;
+    const maxBodyBytes = bodyLimit(limits, this.request);
+    if (head.length > maxBodyBytes) {
+      this.refuse(new Refusal(413, 'the body is too large'));
+      return false;
+    }
+    const { maxHeaderBytes, maxFields } = limits;
+    this.content = new BodyReader(head.length, { maxBodyBytes, maxHeaderBytes, maxFields }, this);
+    this.#mustContinue = head.fields.expect !== undefined && head.version === '1.1';
+    this.origin.deadline = Number.POSITIVE_INFINITY;
+    return true;
+  }
+
+  #awaitBody(): void {
+    const { clock, timers } = this.origin.context;
+    this.#waitingSince = clock.now;
+    this.origin.deadline = clock.after(timers.bodyMs);
+  }
+
+  #bodyEnded(): void {
+    if (this.#phase !== 'sending') this.origin.deadline = Number.POSITIVE_INFINITY;
+    if (this.content?.refusal !== undefined) this.#keepAlive = false;
+    if (this.#phase === 'draining') this.#over(this.#keepAlive);
+  }
+}
+
+/** HTTP/2 and TLS do not begin with an upgrade here; and a request with a body is answered first. */
+function wantsUpgrade(head: Head): boolean {
+  const options = head.fields.connection.split(',').map((option) => option.trim());
+  const isOffered = options.includes('upgrade') && head.version === '1.1' && head.length === 0;
+  return isOffered && !/^(?:h2c?|tls\/.*)$/.test(head.fields.upgrade ?? '');
+}

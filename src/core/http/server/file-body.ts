@@ -1,0 +1,139 @@
+import { close, closeSync, read, readSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { loadSendfile } from '../../platform/ffi.js';
+import type { FileBody } from '../messages.js';
+import type { Sent } from './send-content.js';
+import type { Wire } from './wire.js';
+
+const readInto = promisify(read);
+
+/** Up to here a file is read at once and leaves with its head: cheaper than any waiting. */
+const AT_ONCE_BYTES = 65_536;
+const BLOCK_BYTES = 256 * 1024;
+/** Blocks that are kept for the next transfer. */
+const MAX_SPARE_BLOCKS = 16;
+const spareBlocks: Buffer[] = [];
+
+/** What one call of sendfile may take from the disk before others have their turn. */
+const SLICE_BYTES = 1024 * 1024;
+/** A call that took longer waited for a disk: such a file is read in libuv's threads instead. */
+const SLOW_CALL_MS = 20;
+
+/** Sends a part of an open file and closes it. */
+export function sendFile(wire: Wire, head: string, file: FileBody, sent: Sent): void {
+  if (file.length <= AT_ONCE_BYTES) sendSmallFile(wire, head, file, sent);
+  else void new FileSender(wire, file, sent).send(head);
+}
+
+function sendSmallFile(wire: Wire, head: string, file: FileBody, sent: Sent): void {
+  const out = Buffer.allocUnsafe(head.length + file.length);
+  let at = out.write(head, 'latin1');
+  try {
+    while (at < out.length) {
+      const got = readSync(file.fd, out, at, out.length - at, file.offset + at - head.length);
+      if (got === 0) throw new RangeError('the file is shorter than it was');
+      at += got;
+    }
+  } catch (error) {
+    sent(-1, error);
+    return;
+  } finally {
+    closeSync(file.fd);
+  }
+  wire.bytes(out);
+  sent(file.length);
+}
+
+/** Sends a large file: by sendfile(2) where there is one, else in blocks, one read while one is written. */
+class FileSender {
+  readonly #wire: Wire;
+  readonly #file: FileBody;
+  readonly #sent: Sent;
+  #bytes = 0;
+  #isGone = false;
+
+  constructor(wire: Wire, file: FileBody, sent: Sent) {
+    this.#wire = wire;
+    this.#file = file;
+    this.#sent = sent;
+    wire.source = {
+      destroy: () => {
+        this.#isGone = true;
+      },
+    };
+  }
+
+  async send(head: string): Promise<void> {
+    let failure: unknown;
+    try {
+      this.#wire.text(head);
+      const sendfile = this.#wire.isPlain ? loadSendfile() : undefined;
+      if (sendfile !== undefined) await this.#sendThroughKernel(sendfile);
+      await this.#sendBlocks(this.#file.length);
+    } catch (error) {
+      failure = error;
+    }
+    close(this.#file.fd, () => {});
+    this.#sent(this.#bytes, failure);
+  }
+
+  /** Until all is sent, or it turns out that the disk is slow. */
+  async #sendThroughKernel(sendfile: NonNullable<ReturnType<typeof loadSendfile>>): Promise<void> {
+    const { fd, offset, length } = this.#file;
+    while (this.#bytes < length) {
+      const socket = this.#descriptor();
+      // The kernel knows nothing of what still waits in this process.
+      if (socket === undefined || this.#wire.socket.writableLength > 0) {
+        await this.#sendBlocks(this.#bytes + AT_ONCE_BYTES);
+        if (socket === undefined) return;
+        continue;
+      }
+      const before = performance.now();
+      const taken = sendfile(socket, fd, offset + this.#bytes, Math.min(SLICE_BYTES, length - this.#bytes));
+      if (taken > 0) this.#bytes += taken;
+      // Full, failed or short: one block the ordinary way waits for room, and meets the error if there is one.
+      else await this.#sendBlocks(this.#bytes + AT_ONCE_BYTES);
+      if (performance.now() - before > SLOW_CALL_MS && taken > 0) return;
+      if (this.#isGone) throw new Error('the client has left');
+    }
+  }
+
+  #descriptor(): number | undefined {
+    // Not a public name; where it is missing, files are sent in blocks.
+    const handle = (this.#wire.socket as unknown as { _handle?: { fd?: unknown } })._handle;
+    return typeof handle?.fd === 'number' && handle.fd >= 0 ? handle.fd : undefined;
+  }
+
+  async #sendBlocks(upTo: number): Promise<void> {
+    const { fd, offset, length } = this.#file;
+    const end = Math.min(upTo, length);
+    let writing: Promise<void> = Promise.resolve();
+    let reading = this.#bytes;
+    while (reading < end) {
+      const block = spareBlocks.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
+      try {
+        const { bytesRead } = await readInto(
+          fd,
+          block,
+          0,
+          Math.min(BLOCK_BYTES, end - reading),
+          offset + reading,
+        );
+        if (bytesRead === 0) throw new RangeError('the file is shorter than it was');
+        await writing;
+        if (this.#isGone) throw new Error('the client has left');
+        reading += bytesRead;
+        writing = this.#wire.taken(block.subarray(0, bytesRead)).then(() => {
+          this.#bytes += bytesRead;
+          if (spareBlocks.length < MAX_SPARE_BLOCKS) spareBlocks.push(block);
+        });
+        // Awaited a turn later; until then its failure is nobody's.
+        writing.catch(() => {});
+      } catch (error) {
+        await writing.catch(() => {});
+        throw error;
+      }
+    }
+    await writing;
+  }
+}
