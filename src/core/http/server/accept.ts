@@ -15,10 +15,10 @@ export function serveHttp1(socket: Socket, context: ServerContext, peer: Peer, f
   if (fast !== undefined) fast.start(connection);
   else {
     socket.on('data', (bytes: Buffer) => {
-      connection.receive(bytes);
+      connection.receive(bytes, bytes.length);
     });
   }
-  if (first !== undefined && first.length > 0) connection.receive(first);
+  if (first !== undefined && first.length > 0) connection.receive(first, first.length);
   return connection;
 }
 
@@ -38,7 +38,7 @@ function toFastSocket(socket: Socket): FastSocket | undefined {
   if (typeof handle !== 'object' || handle === null || !('useUserBuffer' in handle)) return undefined;
   let receiver: Connection | undefined;
   const callback = (size: number, buffer: Uint8Array): boolean =>
-    receiver?.receive(buffer.subarray(0, size) as Buffer) ?? true;
+    receiver?.receive(buffer as Buffer, size) ?? true;
   const options = { handle, allowHalfOpen: true, onread: { buffer: sharedBuffer, callback } };
   const fast = new Socket(options as unknown as ConstructorParameters<typeof Socket>[0]);
   Object.assign(fast, { _server: owner._server, server: owner._server });

@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { HttpResponse, TlsDetails } from '../messages.js';
+import type { TlsDetails } from '../messages.js';
 import type { CloseReason } from '../server-types.js';
 import { planAnswer } from './answer-head.js';
 import type { Timed } from './clock.js';
 import { plainAnswer, type ServerContext } from './context.js';
 import { Exchange, type ExchangeHost } from './exchange.js';
+import { toLatin1 } from './latin1.js';
 import { type Fields, parseHead } from './parse-head.js';
 import { type Peer, tlsDetails } from './request.js';
 import { sendContent } from './send-content.js';
@@ -17,8 +18,11 @@ type State = 'head' | 'exchange' | 'linger' | 'upgraded' | 'closed';
 
 /** Requests of one pipeline that are answered before other connections have their turn. */
 const TURN_REQUESTS = 256;
+/** Texts longer than this are not kept for the sake of their fields. */
+const MAX_KEPT_TEXT = 4096;
 /** What a client may send ahead of its turn before it is no longer read. */
 const MAX_AHEAD_BYTES = 65_536;
+const NO_BYTES = Buffer.alloc(0);
 const MAX_LINGER_BYTES = 1024 * 1024;
 
 /** The life of one HTTP/1 connection (RFC 9112, section 9): one exchange at a time, answers in order. */
@@ -63,21 +67,21 @@ export class Connection implements ExchangeHost, Timed {
   }
 
   /** Takes bytes from the socket, which are only lent; tells whether more are wanted. */
-  receive(bytes: Buffer): boolean {
+  receive(buffer: Buffer, size: number): boolean {
     switch (this.#state) {
       case 'head':
         if (this.context.wantsRequests) this.#arrived = performance.now();
-        this.#parse(bytes);
+        this.#parse(buffer, size);
         break;
       case 'exchange':
-        this.#feed(bytes);
+        this.#feed(buffer.subarray(0, size));
         break;
       case 'linger':
-        this.#lingered += bytes.length;
+        this.#lingered += size;
         if (this.#lingered > MAX_LINGER_BYTES) this.#socket.destroy();
         break;
       case 'upgraded':
-        return this.#socket.push(Buffer.from(bytes));
+        return this.#socket.push(Buffer.from(buffer.subarray(0, size)));
       case 'closed':
         return false;
     }
@@ -137,9 +141,11 @@ export class Connection implements ExchangeHost, Timed {
   // ---- reading
 
   /** Answers what can be answered of the bytes at hand; their answers leave together. */
-  #parse(lent?: Buffer): void {
-    const bytes = this.#takeAhead(lent);
-    const text = bytes.toString('latin1');
+  #parse(lent: Buffer, lentSize: number): void {
+    const isFirst = this.#ahead === undefined;
+    const bytes = isFirst ? lent : this.#takeAhead(lent.subarray(0, lentSize));
+    const size = isFirst ? lentSize : bytes.length;
+    const text = toLatin1(bytes, 0, size);
     let at = 0;
     let turns = 0;
     let head: ReturnType<typeof parseHead>;
@@ -154,28 +160,29 @@ export class Connection implements ExchangeHost, Timed {
         break;
       }
       at = head.end;
-      this.#fields = head.fields;
+      // Its strings keep the text they were cut from.
+      this.#fields = size <= MAX_KEPT_TEXT ? head.fields : undefined;
       this.#isHeadTimed = false;
       this.requests += 1;
       this.#exchange = new Exchange(head, this, head.keepAlive && !this.#peerEnded, this.#arrived);
       this.#state = 'exchange';
       this.#exchange.run();
-      if (head.length !== 0 && at < bytes.length) at += this.#exchange?.feed(bytes.subarray(at)) ?? 0;
+      if (head.length !== 0 && at < size) at += this.#exchange?.feed(bytes.subarray(at, size)) ?? 0;
     }
     this.#isParsing = false;
     this.wire.batching = false;
     this.wire.flush();
-    this.#parsed(bytes, at, turns === TURN_REQUESTS);
+    this.#parsed(at < size ? bytes.subarray(at, size) : NO_BYTES, turns === TURN_REQUESTS);
   }
 
   /** Goes on after a round of parsing, in whatever state it has left. */
-  #parsed(bytes: Buffer, at: number, isTurnOver: boolean): void {
+  #parsed(rest: Buffer, isTurnOver: boolean): void {
     if (this.#state === 'upgraded') {
-      this.#handOver(Buffer.from(bytes.subarray(at)));
+      this.#handOver(Buffer.from(rest));
       return;
     }
     if (this.#state !== 'head' && this.#state !== 'exchange') return;
-    if (at < bytes.length) this.#ahead = Buffer.from(bytes.subarray(at));
+    if (rest.length > 0) this.#ahead = Buffer.from(rest);
     if (this.#state === 'exchange') {
       if (this.#exchange?.wantsBytes === true) this.bodyFlow();
     } else if (isTurnOver || this.wire.blocked) {
@@ -202,7 +209,7 @@ export class Connection implements ExchangeHost, Timed {
       return;
     }
     this.#read(true);
-    if (this.#ahead !== undefined) this.#parse();
+    if (this.#ahead !== undefined) this.#parse(NO_BYTES, 0);
     else this.#idle();
     if (this.#peerEnded && this.#state === 'head') this.#onEnd();
   }
@@ -244,7 +251,7 @@ export class Connection implements ExchangeHost, Timed {
   #takeAhead(lent?: Buffer): Buffer {
     const ahead = this.#ahead;
     this.#ahead = undefined;
-    if (ahead === undefined) return lent ?? Buffer.alloc(0);
+    if (ahead === undefined) return lent ?? NO_BYTES;
     return lent === undefined ? ahead : Buffer.concat([ahead, lent]);
   }
 
@@ -263,8 +270,8 @@ export class Connection implements ExchangeHost, Timed {
     this.closeReason = refusal.status === 408 ? 'timeout' : 'refused';
     const response = plainAnswer(refusal.status);
     const asked = { method: 'GET', httpVersion: '1.1' };
-    sendContent(this.wire, planAnswer(asked, response, false, this.context.clock), response, (bytes) => {
-      this.context.reportRefusal(this.peer, refusal, bytes);
+    sendContent(this.wire, planAnswer(asked, response, false, this.context.clock), response, {
+      sent: (bytes) => this.context.reportRefusal(this.peer, refusal, bytes),
     });
     this.#linger();
   }

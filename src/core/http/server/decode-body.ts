@@ -147,7 +147,7 @@ class ChunkedDecoder implements BodyDecoder {
 }
 
 function parseTrailers(section: string, maxFields: number): HeaderList {
-  const fields = parseFields(section, maxFields);
+  const fields = parseFields(section, 0, section.length, maxFields);
   if (fields instanceof Refusal) throw fields;
   const bad = fields.headers.find(([name]) => NEVER_TRAILERS.test(name));
   if (bad !== undefined) throw new Refusal(400, 'a trailer that is no trailer');

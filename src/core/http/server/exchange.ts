@@ -5,7 +5,7 @@ import { plainAnswer, type ServerContext } from './context.js';
 import { bodyLimit } from './limits.js';
 import { CHUNKED, type Head } from './parse-head.js';
 import { type Origin, type RequestOwner, ServerRequest } from './request.js';
-import { discardBody, sendContent } from './send-content.js';
+import { discardBody, type Sender, sendContent } from './send-content.js';
 import { Refusal } from './status.js';
 import type { Wire } from './wire.js';
 
@@ -26,7 +26,7 @@ export interface ExchangeHost extends Origin {
 type Phase = 'handling' | 'sending' | 'draining' | 'over';
 
 /** One request and its answer (RFC 9112, section 9.3): what the handler says, and what becomes of the body. */
-export class Exchange implements RequestOwner {
+export class Exchange implements RequestOwner, Sender {
   readonly origin: ExchangeHost;
   readonly request: ServerRequest;
   content: BodyReader | undefined;
@@ -36,6 +36,8 @@ export class Exchange implements RequestOwner {
   #keepAlive: boolean;
   #mustContinue = false;
   #waitingSince = 0;
+  #status = 0;
+  #cause: unknown;
 
   constructor(head: Head, host: ExchangeHost, keepAlive: boolean, arrived: number) {
     this.origin = host;
@@ -173,7 +175,9 @@ export class Exchange implements RequestOwner {
     this.#keepAlive = plan.keepAlive;
     if (this.times !== undefined) this.times[2] = performance.now();
     this.#phase = 'sending';
-    sendContent(wire, plan, response, (bytes, error) => this.#sent(response.status, bytes, error, cause));
+    this.#status = response.status;
+    this.#cause = cause;
+    sendContent(wire, plan, response, this);
   }
 
   /** Whether the client can be told that the connection stays: not when it may still send what nobody will read. */
@@ -186,7 +190,7 @@ export class Exchange implements RequestOwner {
     return this.request.head.length === CHUNKED || content.remaining <= limits.maxDrainBytes;
   }
 
-  #sent(status: number, bytes: number, error: unknown, cause: unknown): void {
+  sent(bytes: number, error?: unknown): void {
     const { origin } = this;
     origin.wire.source = undefined;
     if (bytes < 0 && this.#phase === 'sending') {
@@ -197,10 +201,10 @@ export class Exchange implements RequestOwner {
     }
     const isGone = this.#phase === 'over';
     origin.context.reportRequest(this, {
-      status,
+      status: this.#status,
       bytes,
       aborted: error !== undefined,
-      error: error ?? cause,
+      error: error ?? this.#cause,
     });
     if (isGone) return;
     if (error !== undefined) {

@@ -2,7 +2,7 @@ import { close, closeSync, read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { loadSendfile } from '../../platform/ffi.js';
 import type { FileBody } from '../messages.js';
-import type { Sent } from './send-content.js';
+import type { Sender } from './send-content.js';
 import type { Wire } from './wire.js';
 
 const readInto = promisify(read);
@@ -20,12 +20,12 @@ const SLICE_BYTES = 1024 * 1024;
 const SLOW_CALL_MS = 20;
 
 /** Sends a part of an open file and closes it. */
-export function sendFile(wire: Wire, head: string, file: FileBody, sent: Sent): void {
-  if (file.length <= AT_ONCE_BYTES) sendSmallFile(wire, head, file, sent);
-  else void new FileSender(wire, file, sent).send(head);
+export function sendFile(wire: Wire, head: string, file: FileBody, sender: Sender): void {
+  if (file.length <= AT_ONCE_BYTES) sendSmallFile(wire, head, file, sender);
+  else void new FileSender(wire, file, sender).send(head);
 }
 
-function sendSmallFile(wire: Wire, head: string, file: FileBody, sent: Sent): void {
+function sendSmallFile(wire: Wire, head: string, file: FileBody, sender: Sender): void {
   const out = Buffer.allocUnsafe(head.length + file.length);
   let at = out.write(head, 'latin1');
   try {
@@ -35,27 +35,27 @@ function sendSmallFile(wire: Wire, head: string, file: FileBody, sent: Sent): vo
       at += got;
     }
   } catch (error) {
-    sent(-1, error);
+    sender.sent(-1, error);
     return;
   } finally {
     closeSync(file.fd);
   }
   wire.bytes(out);
-  sent(file.length);
+  sender.sent(file.length);
 }
 
 /** Sends a large file: by sendfile(2) where there is one, else in blocks, one read while one is written. */
 class FileSender {
   readonly #wire: Wire;
   readonly #file: FileBody;
-  readonly #sent: Sent;
+  readonly #sender: Sender;
   #bytes = 0;
   #isGone = false;
 
-  constructor(wire: Wire, file: FileBody, sent: Sent) {
+  constructor(wire: Wire, file: FileBody, sender: Sender) {
     this.#wire = wire;
     this.#file = file;
-    this.#sent = sent;
+    this.#sender = sender;
     wire.source = {
       destroy: () => {
         this.#isGone = true;
@@ -67,6 +67,8 @@ class FileSender {
     let failure: unknown;
     try {
       this.#wire.text(head);
+      // The head may wait for others to join it; what goes past the wire must not overtake it.
+      this.#wire.flush();
       const sendfile = this.#wire.isPlain ? loadSendfile() : undefined;
       if (sendfile !== undefined) await this.#sendThroughKernel(sendfile);
       await this.#sendBlocks(this.#file.length);
@@ -74,7 +76,7 @@ class FileSender {
       failure = error;
     }
     close(this.#file.fd, () => {});
-    this.#sent(this.#bytes, failure);
+    this.#sender.sent(this.#bytes, failure);
   }
 
   /** Until all is sent, or it turns out that the disk is slow. */

@@ -57,36 +57,50 @@ export function parseHead(
 ): Head | Refusal | undefined {
   // One empty line before a request is forgiven (RFC 9112, section 2.2); more are not.
   const at = text.charCodeAt(start) === CR && text.charCodeAt(start + 1) === LF ? start + 2 : start;
-  const end = text.indexOf('\r\n\r\n', at);
-  if (end < 0 || end - at > limits.maxHeaderBytes) return checkPartial(text, at, limits);
-
-  const space = text.indexOf(' ', at);
+  const space = isGet(text, at) ? at + 3 : text.indexOf(' ', at);
   let index = space + 1;
-  while (TARGET_BYTES[text.charCodeAt(index)] === 1) index += 1;
-  // ` HTTP/1.1` CR LF, or there is something wrong with this line.
+  while (TARGET_BYTES[text.charCodeAt(index) & 0xff] === 1) index += 1;
   const minor = text.charCodeAt(index + 8);
-  if (
-    space < at ||
-    index === space + 1 ||
-    !text.startsWith(' HTTP/1.', index) ||
-    minor < 0x30 ||
-    minor > 0x31
-  ) {
-    return refuseRequestLine(text.slice(at, text.indexOf('\r\n', at)), limits);
-  }
-  if (text.charCodeAt(index + 9) !== CR || text.charCodeAt(index + 10) !== LF) {
-    return refuseRequestLine(text.slice(at, text.indexOf('\r\n', at)), limits);
-  }
-  const method = text.slice(at, space);
-  if (!METHODS.has(method)) return refuseMethod(method);
-  if (index - space - 1 > limits.maxTargetBytes) return new Refusal(414, 'the request target is too long');
-  const target = text.slice(space + 1, index);
+  const isLine =
+    space > at &&
+    index > space + 1 &&
+    text.startsWith(' HTTP/1.', index) &&
+    (minor === 0x31 || minor === 0x30) &&
+    text.charCodeAt(index + 9) === CR &&
+    text.charCodeAt(index + 10) === LF;
+  const fieldsAt = index + 11;
 
-  const source = text.slice(index + 11, end + 2);
-  const fields =
-    known !== undefined && known.source === source ? known : parseFields(source, limits.maxFields);
-  if (fields instanceof Refusal) return fields;
-  return assemble(method, target, minor === 0x31 ? '1.1' : '1.0', fields, end + 4);
+  let fields = known;
+  let end: number;
+  if (isLine && known !== undefined && isRepeated(text, fieldsAt, known.source)) {
+    end = fieldsAt + known.source.length + 2;
+  } else {
+    end = text.indexOf('\r\n\r\n', isLine ? fieldsAt - 2 : at) + 4;
+    fields = undefined;
+  }
+  if (end < 4 || end - at > limits.maxHeaderBytes) return checkPartial(text, at, limits);
+  if (!isLine) return refuseRequestLine(text.slice(at, text.indexOf('\r\n', at)), limits);
+  const method = isGet(text, at) ? 'GET' : text.slice(at, space);
+  if (method !== 'GET' && !METHODS.has(method)) return refuseMethod(method);
+  if (index - space - 1 > limits.maxTargetBytes) return new Refusal(414, 'the request target is too long');
+  const parsed = fields ?? parseFields(text, fieldsAt, end - 2, limits.maxFields);
+  if (parsed instanceof Refusal) return parsed;
+  return assemble(method, text.slice(space + 1, index), minor === 0x31 ? '1.1' : '1.0', parsed, end);
+}
+
+function isGet(text: string, at: number): boolean {
+  return (
+    text.charCodeAt(at) === 0x47 &&
+    text.charCodeAt(at + 1) === 0x45 &&
+    text.charCodeAt(at + 2) === 0x54 &&
+    text.charCodeAt(at + 3) === SPACE
+  );
+}
+
+/** Whether the same field lines stand here again, and the empty line after them. */
+function isRepeated(text: string, at: number, source: string): boolean {
+  const end = at + source.length;
+  return text.charCodeAt(end) === CR && text.charCodeAt(end + 1) === LF && text.slice(at, end) === source;
 }
 
 /** What can be said against a head whose end has not come. */
@@ -98,7 +112,10 @@ function checkPartial(text: string, at: number, limits: HeadLimits): Refusal | u
   const method = space < 0 ? line : line.slice(0, space);
   // Nothing that cannot become a request line is waited for: a TLS handshake, a stray binary protocol.
   for (let index = 0; index < method.length; index += 1) {
-    if (TOKEN_BYTES[method.charCodeAt(index)] !== 1 && !(method.charCodeAt(index) === CR && lineEnd < 0)) {
+    if (
+      TOKEN_BYTES[method.charCodeAt(index) & 0xff] !== 1 &&
+      !(method.charCodeAt(index) === CR && lineEnd < 0)
+    ) {
       return new Refusal(400, 'not a request line');
     }
   }
@@ -127,16 +144,17 @@ function refuseRequestLine(line: string, limits: HeadLimits): Refusal {
 function refuseMethod(method: string): Refusal {
   if (method === 'CONNECT') return new Refusal(501, 'CONNECT is for proxies');
   for (let index = 0; index < method.length; index += 1) {
-    if (TOKEN_BYTES[method.charCodeAt(index)] !== 1) return new Refusal(400, 'the method is not a token');
+    if (TOKEN_BYTES[method.charCodeAt(index) & 0xff] !== 1)
+      return new Refusal(400, 'the method is not a token');
   }
   return method === '' ? new Refusal(400, 'no method') : new Refusal(501, 'unknown method');
 }
 
 /** Reads field lines, each ended by CR LF (RFC 9112, section 5): no folding, no space before the colon. */
-export function parseFields(source: string, maxFields: number): Fields | Refusal {
+export function parseFields(text: string, start: number, end: number, maxFields: number): Fields | Refusal {
   const headers: HeaderPair[] = [];
   const fields: Fields = {
-    source,
+    source: text.slice(start, end),
     headers,
     host: undefined,
     contentLength: undefined,
@@ -145,61 +163,56 @@ export function parseFields(source: string, maxFields: number): Fields | Refusal
     expect: undefined,
     upgrade: undefined,
   };
-  let at = 0;
-  while (at < source.length) {
+  let at = start;
+  while (at < end) {
     let index = at;
-    while (TOKEN_BYTES[source.charCodeAt(index)] === 1) index += 1;
-    if (index === at || source.charCodeAt(index) !== COLON) return new Refusal(400, 'not a header field');
-    const name = source.slice(at, index);
-    do index += 1;
-    while (source.charCodeAt(index) === SPACE || source.charCodeAt(index) === TAB);
+    while (TOKEN_BYTES[text.charCodeAt(index) & 0xff] === 1) index += 1;
+    if (index === at || text.charCodeAt(index) !== COLON) return new Refusal(400, 'not a header field');
+    const name = text.slice(at, index);
+    let code: number;
+    do {
+      index += 1;
+      code = text.charCodeAt(index);
+    } while (code === SPACE || code === TAB);
     const from = index;
-    while (VALUE_BYTES[source.charCodeAt(index)] === 1) index += 1;
-    if (source.charCodeAt(index) !== CR || source.charCodeAt(index + 1) !== LF) {
+    while (VALUE_BYTES[text.charCodeAt(index) & 0xff] === 1) index += 1;
+    if (text.charCodeAt(index) !== CR || text.charCodeAt(index + 1) !== LF) {
       return new Refusal(400, 'a control byte in a header field');
     }
     at = index + 2;
-    while (index > from && (source.charCodeAt(index - 1) === SPACE || source.charCodeAt(index - 1) === TAB)) {
+    while (index > from && (text.charCodeAt(index - 1) === SPACE || text.charCodeAt(index - 1) === TAB)) {
       index -= 1;
     }
-    const value = source.slice(from, index);
+    const value = text.slice(from, index);
     if (headers.push([name, value]) > maxFields) return new Refusal(431, 'too many header fields');
-    const refusal = note(fields, name, value);
+    const refusal =
+      FRAMING_LENGTHS[name.length & 0xff] === 1 ? note(fields, name.toLowerCase(), value) : undefined;
     if (refusal !== undefined) return refusal;
   }
   return fields;
 }
 
-/** Remembers the fields that frame the message; told apart by length first, as most are none of them. */
+/** How long the names of the fields are that frame a message: most others need not be looked at. */
+const FRAMING_LENGTHS = new Uint8Array(256);
+for (const name of ['host', 'expect', 'upgrade', 'connection', 'content-length', 'transfer-encoding']) {
+  FRAMING_LENGTHS[name.length] = 1;
+}
+
+/** Remembers the fields that frame the message; one that is repeated could be read in two ways. */
 function note(fields: Fields, name: string, value: string): Refusal | undefined {
-  switch (name.length) {
-    case 4:
-      if (name !== 'Host' && name.toLowerCase() !== 'host') return undefined;
-      if (fields.host !== undefined) return new Refusal(400, 'more than one Host');
-      fields.host = value;
-      return undefined;
-    case 6:
-      if (name.toLowerCase() === 'expect') fields.expect = value.toLowerCase();
-      return undefined;
-    case 7:
-      if (name.toLowerCase() === 'upgrade') fields.upgrade = value.toLowerCase();
-      return undefined;
-    case 10:
-      if (name.toLowerCase() === 'connection') fields.connection += `${value.toLowerCase()},`;
-      return undefined;
-    case 14:
-      if (name.toLowerCase() !== 'content-length') return undefined;
-      if (fields.contentLength !== undefined) return new Refusal(400, 'more than one Content-Length');
-      fields.contentLength = value;
-      return undefined;
-    case 17:
-      if (name.toLowerCase() !== 'transfer-encoding') return undefined;
-      if (fields.transferEncoding !== undefined) return new Refusal(400, 'more than one Transfer-Encoding');
-      fields.transferEncoding = value.toLowerCase();
-      return undefined;
-    default:
-      return undefined;
-  }
+  if (name === 'host') {
+    if (fields.host !== undefined) return new Refusal(400, 'more than one Host');
+    fields.host = value;
+  } else if (name === 'content-length') {
+    if (fields.contentLength !== undefined) return new Refusal(400, 'more than one Content-Length');
+    fields.contentLength = value;
+  } else if (name === 'transfer-encoding') {
+    if (fields.transferEncoding !== undefined) return new Refusal(400, 'more than one Transfer-Encoding');
+    fields.transferEncoding = value.toLowerCase();
+  } else if (name === 'connection') fields.connection += `${value.toLowerCase()},`;
+  else if (name === 'expect') fields.expect = value.toLowerCase();
+  else if (name === 'upgrade') fields.upgrade = value.toLowerCase();
+  return undefined;
 }
 
 /** Puts line and fields together: the rules that need both. */
@@ -267,6 +280,7 @@ function bodyLength(version: '1.0' | '1.1', fields: Fields): number | Refusal {
 
 /** Whether `Connection` lets the connection stay (RFC 9112, section 9.3). */
 function isPersistent(connection: string, byDefault: boolean): boolean {
+  if (connection === 'keep-alive,') return true;
   const options = connection.split(',').map((option) => option.trim());
   if (options.includes('close')) return false;
   return byDefault || options.includes('keep-alive');

@@ -5,40 +5,41 @@ import { type AnswerPlan, isFileBody, serializeFields } from './answer-head.js';
 import { sendFile } from './file-body.js';
 import type { Wire } from './wire.js';
 
-/** Called once when an answer is over: bytes of content handed to the system, and why that was not all of them. */
-export type Sent = (bytes: number, error?: unknown) => void;
+/** Who wants to know what became of an answer. */
+export interface Sender {
+  /**
+   * Called once when an answer is over: bytes of content handed to the system (-1: not even the head), and why that
+   * was not all of them.
+   */
+  sent(bytes: number, error?: unknown): void;
+}
 
 /** Up to here bytes are copied behind the head, which is cheaper than a second buffer in the system call. */
-const COPY_BYTES = 16_384;
+const COPY_BYTES = 8192;
 /** How long a head waits for the first content, so that a source that fails at once can still become a 500. */
 const HEAD_WAIT_MS = 10;
 
 /** Sends an answer whose head is planned. The source of its content is let go of on every exit. */
-export function sendContent(wire: Wire, plan: AnswerPlan, response: HttpResponse, sent: Sent): void {
+export function sendContent(wire: Wire, plan: AnswerPlan, response: HttpResponse, sender: Sender): void {
   const { body } = response;
   if (body === undefined || plan.framing === 'none') {
     discardBody(body);
     wire.text(plan.head);
-    sent(0);
+    sender.sent(0);
   } else if (typeof body === 'string') {
     // As many bytes as characters means ASCII: it can share the head's encoding and its write.
     if (plan.length === body.length) wire.text(plan.head + body);
     else wire.both(plan.head, Buffer.from(body));
-    sent(plan.length);
+    sender.sent(plan.length);
   } else if (body instanceof Uint8Array) {
-    if (body.length <= COPY_BYTES) wire.text(plan.head + toLatin1(body));
+    if (body.length <= COPY_BYTES) wire.text(plan.head, body);
     else wire.both(plan.head, body);
-    sent(plan.length);
+    sender.sent(plan.length);
   } else if (isFileBody(body)) {
-    sendFile(wire, plan.head, body, sent);
+    sendFile(wire, plan.head, body, sender);
   } else {
-    new StreamSender(wire, plan, response, body, sent);
+    new StreamSender(wire, plan, response, body, sender);
   }
-}
-
-function toLatin1(bytes: Uint8Array): string {
-  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  return buffer.toString('latin1');
 }
 
 /** Lets go of a body that will not be sent. */
@@ -53,18 +54,18 @@ class StreamSender {
   readonly #plan: AnswerPlan;
   readonly #trailers: HttpResponse['trailers'];
   readonly #source: Readable;
-  readonly #sent: Sent;
+  readonly #sender: Sender;
   #head: string;
   #bytes = 0;
   #isOver = false;
   readonly #timer: NodeJS.Timeout;
 
-  constructor(wire: Wire, plan: AnswerPlan, response: HttpResponse, source: Readable, sent: Sent) {
+  constructor(wire: Wire, plan: AnswerPlan, response: HttpResponse, source: Readable, sender: Sender) {
     this.#wire = wire;
     this.#plan = plan;
     this.#trailers = response.trailers;
     this.#source = source;
-    this.#sent = sent;
+    this.#sender = sender;
     this.#head = plan.head;
     this.#timer = setTimeout(() => this.#sendHead(), HEAD_WAIT_MS);
     wire.source = { destroy: () => this.#stop(new Error('the client has left')) };
@@ -125,7 +126,7 @@ class StreamSender {
     this.#isOver = true;
     clearTimeout(this.#timer);
     this.#wire.text(this.#head + last);
-    this.#sent(this.#bytes);
+    this.#sender.sent(this.#bytes);
   }
 
   #stop(error: unknown): void {
@@ -134,6 +135,6 @@ class StreamSender {
     clearTimeout(this.#timer);
     discardBody(this.#source);
     // With the head still here nothing has been said: the failure may have an answer of its own.
-    this.#sent(this.#head === '' ? this.#bytes : -1, error);
+    this.#sender.sent(this.#head === '' ? this.#bytes : -1, error);
   }
 }

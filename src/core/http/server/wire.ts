@@ -1,8 +1,13 @@
 import type { Socket } from 'node:net';
 import type { Timed } from './clock.js';
 
-/** A batch of small answers grows to this before it is written. */
-const BATCH_BYTES = 65_536;
+/**
+ * Where small answers are put together, for whichever connection is at it: writing from here leaves no garbage. When
+ * the system does not take all at once it keeps this buffer, and there is a new one.
+ */
+let out = Buffer.allocUnsafeSlow(16_384);
+let used = 0;
+let holder: Wire | undefined;
 
 /** What an answer is taken from: let go of when the client leaves. */
 export interface Source {
@@ -20,7 +25,6 @@ export class Wire {
   source: Source | undefined;
   readonly #owner: Timed;
   readonly #progress: () => number;
-  #batch = '';
   #drained: (() => void) | undefined;
 
   constructor(socket: Socket, isPlain: boolean, owner: Timed, progress: () => number) {
@@ -37,10 +41,22 @@ export class Wire {
     });
   }
 
-  /** Sends latin1 text. */
-  text(text: string): void {
-    this.#batch = this.#batch === '' ? text : this.#batch + text;
-    if (!this.batching || this.#batch.length > BATCH_BYTES) this.flush();
+  /** Sends latin1 text, and bytes after it. */
+  text(text: string, bytes?: Uint8Array): void {
+    const size = text.length + (bytes?.length ?? 0);
+    if (size > out.length - used) this.flush();
+    // Another connection is in the middle of its batch when this one is written to from its handler.
+    if (size > out.length || (holder !== undefined && holder !== this)) {
+      this.both(text, bytes);
+      return;
+    }
+    holder = this;
+    used += out.write(text, used, 'latin1');
+    if (bytes !== undefined) {
+      out.set(bytes, used);
+      used += bytes.length;
+    }
+    if (!this.batching) this.flush();
   }
 
   /** Sends bytes, which must not change afterwards. */
@@ -50,11 +66,11 @@ export class Wire {
   }
 
   /** Sends text and bytes in one system call. */
-  both(text: string, bytes: Uint8Array, after = ''): void {
+  both(text: string, bytes?: Uint8Array, after = ''): void {
     this.flush();
     this.socket.cork();
     if (text !== '') this.socket.write(text, 'latin1');
-    this.socket.write(bytes);
+    if (bytes !== undefined) this.socket.write(bytes);
     if (after !== '') this.socket.write(after, 'latin1');
     this.socket.uncork();
   }
@@ -73,10 +89,17 @@ export class Wire {
   }
 
   flush(): void {
-    if (this.#batch === '') return;
-    const batch = this.#batch;
-    this.#batch = '';
-    this.socket.write(batch, 'latin1');
+    if (holder !== this) return;
+    const batch = out.subarray(0, used);
+    used = 0;
+    holder = undefined;
+    // What will have to wait is copied, as it would keep the whole buffer.
+    if (!this.isPlain || this.socket.writableLength > 0) {
+      this.socket.write(Buffer.from(batch));
+      return;
+    }
+    this.socket.write(batch);
+    if (this.socket.writableLength > 0) out = Buffer.allocUnsafeSlow(out.length);
   }
 
   /** Whether the client has to read before more is sent. */
