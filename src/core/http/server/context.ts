@@ -2,7 +2,7 @@ import { errorResponse } from '../error-response.js';
 import type { Handler } from '../handler.js';
 import { getHeader } from '../headers.js';
 import type { HttpResponse, IncomingRequest } from '../messages.js';
-import type { ServeOptions, ServerEvent, ServerLimits, ServerTimers } from '../server-types.js';
+import type { CloseReason, ServeOptions, ServerEvent, ServerLimits, ServerTimers } from '../server-types.js';
 import { Clock } from './clock.js';
 import { DEFAULT_LIMITS, DEFAULT_TIMERS } from './limits.js';
 import type { Peer } from './request.js';
@@ -12,7 +12,7 @@ import { REASONS, type Refusal } from './status.js';
 export interface AnyConnection {
   readonly peer: Peer;
   readonly requests: number;
-  readonly closeReason: string;
+  readonly closeReason: CloseReason;
   /** Ends it now when idle, else after what is under way. */
   drain(): void;
   destroy(reason: 'server'): void;
@@ -48,6 +48,8 @@ export class ServerContext {
   isStopping = false;
   onEmpty: (() => void) | undefined;
   readonly #emit: (event: ServerEvent) => void;
+  readonly #perAddress = new Map<string, number>();
+  readonly #since = new WeakMap<AnyConnection, number>();
 
   constructor(handler: Handler, options: ServeOptions) {
     this.handler = handler;
@@ -67,9 +69,50 @@ export class ServerContext {
     this.#emit(event);
   }
 
+  /** Whether there is room for one more from there. */
+  admits(peer: Peer): boolean {
+    const { maxConnections, maxConnectionsPerAddress } = this.limits;
+    if (this.connections.size >= maxConnections || this.isStopping) return false;
+    if (maxConnectionsPerAddress === Number.POSITIVE_INFINITY) return true;
+    return (this.#perAddress.get(peer.remoteAddress) ?? 0) < maxConnectionsPerAddress;
+  }
+
+  opened(connection: AnyConnection): void {
+    const { remoteAddress } = connection.peer;
+    this.connections.add(connection);
+    if (this.limits.maxConnectionsPerAddress !== Number.POSITIVE_INFINITY) {
+      this.#perAddress.set(remoteAddress, (this.#perAddress.get(remoteAddress) ?? 0) + 1);
+    }
+    if (!this.wantsConnections) return;
+    this.#since.set(connection, performance.now());
+    this.#reportConnection('connection-open', connection);
+  }
+
   closed(connection: AnyConnection): void {
-    this.connections.delete(connection);
+    if (!this.connections.delete(connection)) return;
+    const { remoteAddress } = connection.peer;
+    const left = (this.#perAddress.get(remoteAddress) ?? 1) - 1;
+    if (left > 0) this.#perAddress.set(remoteAddress, left);
+    else this.#perAddress.delete(remoteAddress);
+    if (this.wantsConnections) this.#reportConnection('connection-close', connection);
     if (this.connections.size === 0) this.onEmpty?.();
+  }
+
+  destroyAll(): void {
+    for (const connection of [...this.connections]) connection.destroy('server');
+  }
+
+  #reportConnection(type: 'connection-open' | 'connection-close', connection: AnyConnection): void {
+    const { peer, requests, closeReason: reason } = connection;
+    const durationMs = round(performance.now() - (this.#since.get(connection) ?? 0));
+    this.#emit({
+      type,
+      time: new Date().toISOString(),
+      remoteAddress: peer.remoteAddress,
+      remotePort: peer.remotePort,
+      connections: this.connections.size,
+      ...(type === 'connection-close' && { reason, requests, durationMs }),
+    });
   }
 
   /** The answer to a request whose handler failed. */
