@@ -47,6 +47,7 @@ export class ServerContext {
   requests = 0;
   isStopping = false;
   onEmpty: (() => void) | undefined;
+  readonly #wanted: ReadonlySet<ServerEvent['type']>;
   readonly #emit: (event: ServerEvent) => void;
   readonly #perAddress = new Map<string, number>();
   readonly #since = new WeakMap<AnyConnection, number>();
@@ -60,13 +61,14 @@ export class ServerContext {
       Math.max(10, Math.min(500, headMs / 4, bodyMs / 4, keepAliveMs / 4, lingerMs / 4)),
     );
     const events = options.events ?? DEFAULT_EVENTS;
+    this.#wanted = new Set(events);
     this.wantsRequests = events.includes('request');
     this.wantsConnections = events.includes('connection-open') || events.includes('connection-close');
     this.#emit = options.onEvent;
   }
 
   emit(event: ServerEvent): void {
-    this.#emit(event);
+    if (this.#wanted.has(event.type)) this.#emit(event);
   }
 
   /** Whether there is room for one more from there. */
@@ -105,7 +107,7 @@ export class ServerContext {
   #reportConnection(type: 'connection-open' | 'connection-close', connection: AnyConnection): void {
     const { peer, requests, closeReason: reason } = connection;
     const durationMs = round(performance.now() - (this.#since.get(connection) ?? 0));
-    this.#emit({
+    this.emit({
       type,
       time: new Date().toISOString(),
       remoteAddress: peer.remoteAddress,

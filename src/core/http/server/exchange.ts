@@ -56,6 +56,8 @@ export class Exchange implements RequestOwner, Sender {
     }
     if (head.length !== 0 && !this.#prepareBody(head)) return;
     if (head.fields.upgrade !== undefined && context.handler.upgrade !== undefined && wantsUpgrade(head)) {
+      // Whatever becomes of it, this connection's next bytes are no request.
+      this.#keepAlive = false;
       this.origin.upgrade(this);
       return;
     }
