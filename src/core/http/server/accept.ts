@@ -15,18 +15,30 @@ const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 /** The first byte of every TLS handshake. */
 const HANDSHAKE = 0x16;
 
+type ServeHttp2 = typeof import('./http2.js').serveHttp2;
+
 /** Finds out what a new connection speaks, and lets that be spoken. */
 export class Acceptor {
   readonly #context: ServerContext;
   readonly #options: ServeOptions;
+  readonly #serveHttp2: ServeHttp2 | undefined;
   readonly #trusts: ((address: string) => boolean) | undefined;
   #secureContext: SecureContext | undefined;
 
-  constructor(context: ServerContext, options: ServeOptions) {
+  private constructor(context: ServerContext, options: ServeOptions, serveHttp2: ServeHttp2 | undefined) {
     this.#context = context;
     this.#options = options;
+    this.#serveHttp2 = serveHttp2;
     this.#trusts = options.trustProxy === undefined ? undefined : createTrust(options.trustProxy);
     if (options.tls !== undefined) this.setTlsIdentity(options.tls);
+  }
+
+  /** An acceptor that has loaded what it may have to speak: HTTP/2 costs some milliseconds of every start. */
+  static async create(context: ServerContext, options: ServeOptions): Promise<Acceptor> {
+    const { tls, http2 } = options;
+    const speaksHttp2 = http2 === 'prior-knowledge' || (tls !== undefined && http2 !== false);
+    const module = speaksHttp2 ? await import('./http2.js') : undefined;
+    return new Acceptor(context, options, module?.serveHttp2);
   }
 
   setTlsIdentity(identity: TlsIdentity): void {
@@ -108,17 +120,15 @@ export class Acceptor {
     secure.once('close', () => clock.unwatch(timed));
     secure.once('secure', () => {
       clock.unwatch(timed);
+      // As tls.Server does: node:http2 waits for it. (A tls.Server would not tell whose PROXY header this was.)
+      Object.assign(secure, { secureConnecting: false });
       if (secure.alpnProtocol === 'h2') this.#startHttp2(secure, peer);
       else serveHttp1(secure, this.#context, peer);
     });
   }
 
   #startHttp2(socket: Socket, peer: Peer, first?: Buffer): void {
-    // Loaded when the first client speaks it.
-    import('./http2.js').then(
-      ({ serveHttp2 }) => serveHttp2(socket, this.#context, peer, first),
-      () => socket.destroy(),
-    );
+    this.#serveHttp2?.(socket, this.#context, peer, first);
   }
 }
 

@@ -16,7 +16,7 @@ export async function serveHttp(handler: Handler, options: ServeOptions): Promis
   const context = new ServerContext(handler, options);
   let acceptor: Acceptor;
   try {
-    acceptor = new Acceptor(context, options);
+    acceptor = await Acceptor.create(context, options);
     const targets = options.listen ?? [{ host: options.host, port: options.port }];
     for (const target of targets) {
       listeners.push(await openListener(target, options, (socket, isTls) => acceptor.accept(socket, isTls)));

@@ -1,4 +1,4 @@
-import { chmod, unlink } from 'node:fs/promises';
+import { chmod, lstat, unlink } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { NettoolError, toNettoolError } from '../../errors.js';
 import { isWildcard, reachableUrls } from '../../net/address.js';
@@ -68,8 +68,10 @@ async function listenOnPath(server: Server, path: string, backlog: number): Prom
   }
 }
 
-/** Whether a socket file is one that refuses connections; anything else at that name is not ours to remove. */
-function isStale(path: string): Promise<boolean> {
+/** Whether this is a socket that refuses connections; anything else at that name is not ours to remove. */
+async function isStale(path: string): Promise<boolean> {
+  const status = await lstat(path).catch(() => undefined);
+  if (status?.isSocket() !== true) return false;
   return new Promise((resolve) => {
     const probe = connect({ path });
     probe.once('connect', () => {

@@ -16,6 +16,8 @@ export interface Sender {
 
 /** Up to here bytes are copied behind the head, which is cheaper than a second buffer in the system call. */
 const COPY_BYTES = 8192;
+/** Larger bodies are sent in pieces of this size. */
+const PIECE_BYTES = 256 * 1024;
 /** How long a head waits for the first content, so that a source that fails at once can still become a 500. */
 const HEAD_WAIT_MS = 10;
 
@@ -28,18 +30,49 @@ export function sendContent(wire: Wire, plan: AnswerPlan, response: HttpResponse
     sender.sent(0);
   } else if (typeof body === 'string') {
     // As many bytes as characters means ASCII: it can share the head's encoding and its write.
-    if (plan.length === body.length) wire.text(plan.head + body);
-    else wire.both(plan.head, Buffer.from(body));
-    sender.sent(plan.length);
+    if (plan.length === body.length && body.length <= COPY_BYTES) {
+      wire.text(plan.head + body);
+      sender.sent(plan.length);
+    } else sendBytes(wire, plan.head, Buffer.from(body), sender);
   } else if (body instanceof Uint8Array) {
-    if (body.length <= COPY_BYTES) wire.text(plan.head, body);
-    else wire.both(plan.head, body);
-    sender.sent(plan.length);
+    sendBytes(wire, plan.head, body, sender);
   } else if (isFileBody(body)) {
     sendFile(wire, plan.head, body, sender);
   } else {
     new StreamSender(wire, plan, response, body, sender);
   }
+}
+
+function sendBytes(wire: Wire, head: string, body: Uint8Array, sender: Sender): void {
+  if (body.length > PIECE_BYTES) {
+    void sendPieces(wire, head, body, sender);
+    return;
+  }
+  if (body.length <= COPY_BYTES) wire.text(head, body);
+  else wire.both(head, body);
+  sender.sent(body.length);
+}
+
+/** Piece by piece, as only so it can be seen whether the client still reads. */
+async function sendPieces(wire: Wire, head: string, body: Uint8Array, sender: Sender): Promise<void> {
+  let at = 0;
+  let failure: unknown;
+  wire.text(head);
+  wire.source = {
+    destroy: () => {
+      failure ??= new Error('the client has left');
+    },
+  };
+  try {
+    while (at < body.length && failure === undefined) {
+      const piece = body.subarray(at, at + PIECE_BYTES);
+      await wire.taken(piece);
+      at += piece.length;
+    }
+  } catch (error) {
+    failure = error;
+  }
+  sender.sent(at, failure);
 }
 
 /** Lets go of a body that will not be sent. */
