@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { NettoolError } from '../../../src/core/errors.js';
 import type { Handler } from '../../../src/core/http/handler.js';
 import type { IncomingRequest } from '../../../src/core/http/messages.js';
-import { serveHttp } from '../../../src/core/http/server.js';
+import { serveHttp } from '../../../src/core/http/server/index.js';
 import { ask, exchange, open, parseAnswer } from '../../helpers/raw-http.js';
 import { serve } from '../../helpers/servers.js';
 
@@ -63,7 +63,7 @@ test('what is no HTTP gets an answer and a closed connection', async (t) => {
   assert.equal(parseAnswer(await exchange(port, 'nonsense\r\n\r\n')).status, 400);
   const long = `GET / HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(40_000)}\r\n\r\n`;
   assert.equal(parseAnswer(await exchange(port, long)).status, 431);
-  assert.equal(parseAnswer(await exchange(port, 'CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n')).status, 405);
+  assert.equal(parseAnswer(await exchange(port, 'CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n')).status, 501);
 });
 
 test('nonsense after a good request does not cost that its answer', async (t) => {

@@ -30,8 +30,8 @@ export async function openListener(
   } else if ('fd' in target) {
     await bind(server, { fd: target.fd, backlog }, `cannot listen on descriptor ${target.fd}`);
   } else {
-    const reuse = { reusePort: options.reusePort ?? false };
-    await listen(server, { host: target.host, port: target.port, backlog, ...reuse });
+    const { reusePort = false, portFallback = false } = options;
+    await listen(server, { host: target.host, port: target.port, backlog, reusePort, portFallback });
   }
   // An accept that fails (no descriptor left) must not end the process.
   server.on('error', () => {});
