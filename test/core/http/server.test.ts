@@ -80,7 +80,8 @@ test('nonsense after a good request does not cost that its answer', async (t) =>
 test('a request is told with what it asked for and what it got', async (t) => {
   const server = await serve(t, HELLO);
   await ask(server.port, '/x?y', { headers: { 'User-Agent': 'test/1', Referer: 'http://r/' } });
-  const { time, durationMs, remotePort, ...event } = await server.nextRequest();
+  const { time, durationMs, queueMs, handlerMs, sendMs, remotePort, ...event } = await server.nextRequest();
+  assert.ok(queueMs >= 0 && handlerMs >= 0 && sendMs >= 0);
   assert.match(time, /^\d{4}-\d\d-\d\dT.*Z$/);
   assert.ok(durationMs >= 0 && remotePort > 0);
   assert.deepEqual(event, {
@@ -90,6 +91,9 @@ test('a request is told with what it asked for and what it got', async (t) => {
     httpVersion: '1.1',
     status: 200,
     bytes: 5,
+    bytesIn: 0,
+    scheme: 'http',
+    host: 'test',
     remoteAddress: '127.0.0.1',
     userAgent: 'test/1',
     referer: 'http://r/',

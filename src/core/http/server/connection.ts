@@ -44,7 +44,7 @@ export class Connection implements ExchangeHost, Timed {
   #isParsing = false;
   #isReading = true;
   #isHeadTimed = false;
-  #peerEnded = false;
+  hasPeerEnded = false;
   #lingered = 0;
   #arrived = 0;
 
@@ -164,7 +164,7 @@ export class Connection implements ExchangeHost, Timed {
       this.#fields = size <= MAX_KEPT_TEXT ? head.fields : undefined;
       this.#isHeadTimed = false;
       this.requests += 1;
-      this.#exchange = new Exchange(head, this, head.keepAlive && !this.#peerEnded, this.#arrived);
+      this.#exchange = new Exchange(head, this, head.keepAlive && !this.hasPeerEnded, this.#arrived);
       this.#state = 'exchange';
       this.#exchange.run();
       if (head.length !== 0 && at < size) at += this.#exchange?.feed(bytes.subarray(at, size)) ?? 0;
@@ -194,7 +194,7 @@ export class Connection implements ExchangeHost, Timed {
       // The first bytes of a head: from now on it may take so long and no longer, however they drip.
       this.#isHeadTimed = true;
       this.deadline = this.context.clock.after(this.context.timers.headMs);
-    } else if (this.#peerEnded) {
+    } else if (this.hasPeerEnded) {
       this.#onEnd();
     }
   }
@@ -211,7 +211,7 @@ export class Connection implements ExchangeHost, Timed {
     this.#read(true);
     if (this.#ahead !== undefined) this.#parse(NO_BYTES, 0);
     else this.#idle();
-    if (this.#peerEnded && this.#state === 'head') this.#onEnd();
+    if (this.hasPeerEnded && this.#state === 'head') this.#onEnd();
   }
 
   #idle(): void {
@@ -290,7 +290,7 @@ export class Connection implements ExchangeHost, Timed {
   }
 
   #onEnd(): void {
-    this.#peerEnded = true;
+    this.hasPeerEnded = true;
     if (this.#state === 'exchange') this.#exchange?.endOfInput();
     else if (this.#state === 'head' && this.#ahead === undefined) this.#linger();
     else if (this.#state === 'head' && !this.wire.blocked) {

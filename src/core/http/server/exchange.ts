@@ -14,6 +14,8 @@ export interface ExchangeHost extends Origin {
   readonly context: ServerContext;
   readonly wire: Wire;
   deadline: number;
+  /** The client has closed its side. */
+  readonly hasPeerEnded: boolean;
   /** Bytes of the body are wanted, or not. */
   bodyFlow(): void;
   /** The exchange is over; `stays` says whether another may follow. */
@@ -21,6 +23,10 @@ export interface ExchangeHost extends Origin {
   /** The handler takes the connection over. */
   upgrade(exchange: Exchange): void;
 }
+
+/** When a half-closed client is first asked whether it is still there; then less and less often. */
+const FIRST_PROBE_MS = 200;
+const MAX_PROBE_MS = 30_000;
 
 /** Waiting for the handler; sending its answer; reading a body nobody wanted; done. */
 type Phase = 'handling' | 'sending' | 'draining' | 'over';
@@ -37,6 +43,7 @@ export class Exchange implements RequestOwner, Sender {
   #mustContinue = false;
   #waitingSince = 0;
   #status = 0;
+  #probeMs = FIRST_PROBE_MS;
   #cause: unknown;
 
   constructor(head: Head, host: ExchangeHost, keepAlive: boolean, arrived: number) {
@@ -67,7 +74,7 @@ export class Exchange implements RequestOwner, Sender {
         this.answer(answer);
         return;
       }
-      if (this.content === undefined) this.origin.deadline = Number.POSITIVE_INFINITY;
+      if (this.content === undefined) this.#awaitHandler();
       answer.then(
         (response) => this.answer(response),
         (error) => this.fail(error),
@@ -114,7 +121,10 @@ export class Exchange implements RequestOwner, Sender {
 
   /** The client has closed its side: fine, unless there was to be more. */
   endOfInput(): void {
-    if (this.isBodyComplete) return;
+    if (this.isBodyComplete) {
+      if (this.#phase === 'handling') this.#awaitHandler();
+      return;
+    }
     this.content?.fail(new Refusal(400, 'the request body is cut short'));
     this.#bodyEnded();
   }
@@ -122,6 +132,7 @@ export class Exchange implements RequestOwner, Sender {
   /** The client is too slow; tells whether the connection should go at once. */
   onDeadline(): boolean {
     if (this.#phase === 'draining') this.#over(false);
+    else if (this.#phase === 'handling' && this.isBodyComplete) this.#probe();
     else if (this.#phase === 'handling' && this.content?.isHungry === true) {
       this.content.fail(new Refusal(408, 'the request body stood still'));
       this.#bodyEnded();
@@ -262,6 +273,23 @@ export class Exchange implements RequestOwner, Sender {
     return true;
   }
 
+  /** A handler may take its time, as long as there is a client. */
+  #awaitHandler(): void {
+    const { hasPeerEnded, context } = this.origin;
+    const mayProbe = hasPeerEnded && this.request.httpVersion === '1.1';
+    this.origin.deadline = mayProbe ? context.clock.after(this.#probeMs) : Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * Has a client that closed its side left, or does it only wait? Both look the same until something is sent: an
+   * interim answer (RFC 9110, section 15.2), which one that waits skips and one that left answers with a reset.
+   */
+  #probe(): void {
+    this.origin.wire.text('HTTP/1.1 102 Processing\r\n\r\n');
+    this.#probeMs = Math.min(this.#probeMs * 3, MAX_PROBE_MS);
+    this.#awaitHandler();
+  }
+
   #awaitBody(): void {
     const { clock, timers } = this.origin.context;
     this.#waitingSince = clock.now;
@@ -269,7 +297,7 @@ export class Exchange implements RequestOwner, Sender {
   }
 
   #bodyEnded(): void {
-    if (this.#phase !== 'sending') this.origin.deadline = Number.POSITIVE_INFINITY;
+    if (this.#phase === 'handling') this.#awaitHandler();
     if (this.content?.refusal !== undefined) this.#keepAlive = false;
     if (this.#phase === 'draining') this.#over(this.#keepAlive);
   }
