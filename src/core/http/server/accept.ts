@@ -152,9 +152,11 @@ function serveHttp1(socket: Socket, context: ServerContext, peer: Peer, first?: 
     return;
   }
   if (first !== undefined) socket.unshift(first);
-  socket.on('data', (bytes: Buffer) => {
+  const onData = (bytes: Buffer): void => {
     connection.receive(bytes, bytes.length);
-  });
+  };
+  connection.detach = () => socket.off('data', onData);
+  socket.on('data', onData);
   socket.resume();
 }
 

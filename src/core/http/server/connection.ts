@@ -2,15 +2,16 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { TlsDetails } from '../messages.js';
 import type { CloseReason } from '../server-types.js';
-import { planAnswer } from './answer-head.js';
 import type { Timed } from './clock.js';
-import { plainAnswer, type ServerContext } from './context.js';
-import { Exchange, type ExchangeHost } from './exchange.js';
+import type { ServerContext } from './context.js';
+import { Exchange } from './exchange.js';
+import type { ExchangeHost } from './exchange-host.js';
 import { toLatin1 } from './latin1.js';
 import { type Fields, parseHead } from './parse-head.js';
 import { type Peer, tlsDetails } from './request.js';
-import { sendContent } from './send-content.js';
 import { Refusal } from './status.js';
+import { refuseHead } from './turn-away.js';
+import { handOver } from './upgrade.js';
 import { Wire } from './wire.js';
 
 /** Waiting for a request or its head; an exchange is under way; the last answer is out; another protocol; over. */
@@ -45,6 +46,8 @@ export class Connection implements ExchangeHost, Timed {
   #isReading = true;
   #isHeadTimed = false;
   hasPeerEnded = false;
+  /** Ends the calls of {@link receive}, where they are not what the socket itself reads with. */
+  detach: (() => void) | undefined;
   #lingered = 0;
   #arrived = 0;
 
@@ -232,20 +235,14 @@ export class Connection implements ExchangeHost, Timed {
     const used = this.#exchange?.feed(bytes) ?? 0;
     this.#isParsing = false;
     if (used < bytes.length) this.#ahead = Buffer.from(bytes.subarray(used));
-    if (this.#stateNow() === 'head') {
+    const exchange = this.#exchange;
+    if (exchange === undefined) {
       this.#next();
       return;
     }
-    const exchange = this.#exchange;
-    if (exchange === undefined) return;
     if (exchange.isBodyComplete) this.#read((this.#ahead?.length ?? 0) < MAX_AHEAD_BYTES);
     else this.#read(exchange.wantsBytes);
     if (exchange.wantsBytes && this.#ahead !== undefined) this.bodyFlow();
-  }
-
-  /** The state after something that may have changed it. */
-  #stateNow(): State {
-    return this.#state;
   }
 
   #takeAhead(lent?: Buffer): Buffer {
@@ -268,11 +265,7 @@ export class Connection implements ExchangeHost, Timed {
   /** Answers a head that no handler sees. */
   #refuse(refusal: Refusal): void {
     this.closeReason = refusal.status === 408 ? 'timeout' : 'refused';
-    const response = plainAnswer(refusal.status);
-    const asked = { method: 'GET', httpVersion: '1.1' };
-    sendContent(this.wire, planAnswer(asked, response, false, this.context.clock), response, {
-      sent: (bytes) => this.context.reportRefusal(this.peer, refusal, bytes),
-    });
+    refuseHead(this, refusal);
     this.#linger();
   }
 
@@ -308,21 +301,15 @@ export class Connection implements ExchangeHost, Timed {
     this.context.closed(this);
   }
 
-  /** Lets the handler have the socket; what it answers instead, if it declines, is sent as usual. */
   #handOver(head: Buffer): void {
-    const exchange = this.#exchange;
-    if (exchange === undefined) return;
-    const decline = (send: () => void): void => {
-      if (this.#state !== 'upgraded') return;
+    if (this.#exchange === undefined) return;
+    this.detach?.();
+    // As if nobody had read from it yet.
+    Object.assign(this.#socket, { readableFlowing: null });
+    handOver(this.#exchange, this.#socket, head, () => {
+      if (this.#state !== 'upgraded') return false;
       this.#state = 'exchange';
-      send();
-    };
-    const { handler } = this.context;
-    Promise.resolve(handler.upgrade?.(exchange.request, this.#socket, head)).then(
-      (response) => {
-        if (typeof response === 'object') decline(() => exchange.answer(response));
-      },
-      (error: unknown) => decline(() => exchange.fail(error)),
-    );
+      return true;
+    });
   }
 }

@@ -1,28 +1,14 @@
 import type { HeaderList, HttpResponse } from '../messages.js';
 import { planAnswer, serializeFields } from './answer-head.js';
 import { BodyReader } from './body-reader.js';
-import { plainAnswer, type ServerContext } from './context.js';
+import { plainAnswer } from './context.js';
+import type { ExchangeHost } from './exchange-host.js';
 import { bodyLimit } from './limits.js';
 import { CHUNKED, type Head } from './parse-head.js';
-import { type Origin, type RequestOwner, ServerRequest } from './request.js';
+import { type RequestOwner, ServerRequest } from './request.js';
 import { discardBody, type Sender, sendContent } from './send-content.js';
 import { Refusal } from './status.js';
-import type { Wire } from './wire.js';
-
-/** The connection an exchange takes place on. */
-export interface ExchangeHost extends Origin {
-  readonly context: ServerContext;
-  readonly wire: Wire;
-  deadline: number;
-  /** The client has closed its side. */
-  readonly hasPeerEnded: boolean;
-  /** Bytes of the body are wanted, or not. */
-  bodyFlow(): void;
-  /** The exchange is over; `stays` says whether another may follow. */
-  exchangeOver(stays: boolean): void;
-  /** The handler takes the connection over. */
-  upgrade(exchange: Exchange): void;
-}
+import { wantsUpgrade } from './upgrade.js';
 
 /** When a half-closed client is first asked whether it is still there; then less and less often. */
 const FIRST_PROBE_MS = 200;
@@ -301,11 +287,4 @@ export class Exchange implements RequestOwner, Sender {
     if (this.content?.refusal !== undefined) this.#keepAlive = false;
     if (this.#phase === 'draining') this.#over(this.#keepAlive);
   }
-}
-
-/** HTTP/2 and TLS do not begin with an upgrade here; and a request with a body is answered first. */
-function wantsUpgrade(head: Head): boolean {
-  const options = head.fields.connection.split(',').map((option) => option.trim());
-  const isOffered = options.includes('upgrade') && head.version === '1.1' && head.length === 0;
-  return isOffered && !/^(?:h2c?|tls\/.*)$/.test(head.fields.upgrade ?? '');
 }

@@ -6,7 +6,7 @@ import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import { type AddressInfo, createServer as createNetServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import { after, test } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { IncomingRequest } from '../../../../src/core/http/messages.js';
@@ -76,6 +76,29 @@ test('TLS: another certificate serves the connections to come', async (t) => {
   assert.equal(socket.getPeerCertificate().subject.CN, 'two');
   socket.destroy();
   assert.throws(() => server.setTlsIdentity({ cert: 'x', key: 'y' }), { code: 'TLS_HANDSHAKE' });
+});
+
+test('TLS: an upgraded connection is the handler\u2019s, byte for byte', async (t) => {
+  const upgrade = async (_request: IncomingRequest, socket: Duplex, head: Buffer) => {
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\n\r\n${head}`);
+    socket.on('data', (chunk: Buffer) => socket.write(chunk.toString().toUpperCase()));
+  };
+  const { port } = await start(t, { handle: () => text('plain'), upgrade }, { tls });
+  const socket = connectTls({
+    port,
+    host: '127.0.0.1',
+    rejectUnauthorized: false,
+    ALPNProtocols: ['http/1.1'],
+  });
+  let received = '';
+  socket.setEncoding('latin1').on('data', (piece: string) => {
+    received += piece;
+  });
+  socket.write('GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nearly');
+  while (!received.endsWith('early')) await once(socket, 'data');
+  socket.write('late');
+  while (!received.endsWith('LATE')) await once(socket, 'data');
+  socket.destroy();
 });
 
 test('TLS: a handshake that stands still is cut off', async (t) => {
