@@ -114,8 +114,6 @@ export class Connection implements ExchangeHost, Timed {
     }
   }
 
-  // ---- what an exchange asks for
-
   bodyFlow(): void {
     if (this.#state !== 'exchange' || this.#isParsing) return;
     // Not at once: whoever asks is in the middle of reading.
@@ -126,12 +124,9 @@ export class Connection implements ExchangeHost, Timed {
   exchangeOver(stays: boolean): void {
     if (this.#state !== 'exchange') return;
     this.#exchange = undefined;
-    if (!stays) {
-      this.#linger();
-      return;
-    }
     this.#state = 'head';
-    if (!this.#isParsing) this.#next();
+    if (!stays) this.#linger();
+    else if (!this.#isParsing) this.#next();
   }
 
   upgrade(exchange: Exchange): void {
@@ -140,8 +135,6 @@ export class Connection implements ExchangeHost, Timed {
     this.closeReason = 'upgrade';
     this.deadline = Number.POSITIVE_INFINITY;
   }
-
-  // ---- reading
 
   /** Answers what can be answered of the bytes at hand; their answers leave together. */
   #parse(lent: Buffer, lentSize: number): void {
@@ -180,10 +173,7 @@ export class Connection implements ExchangeHost, Timed {
 
   /** Goes on after a round of parsing, in whatever state it has left. */
   #parsed(rest: Buffer, isTurnOver: boolean): void {
-    if (this.#state === 'upgraded') {
-      this.#handOver(Buffer.from(rest));
-      return;
-    }
+    if (this.#state === 'upgraded') this.#handOver(Buffer.from(rest));
     if (this.#state !== 'head' && this.#state !== 'exchange') return;
     if (rest.length > 0) this.#ahead = Buffer.from(rest);
     if (this.#state === 'exchange') {
@@ -219,11 +209,8 @@ export class Connection implements ExchangeHost, Timed {
 
   #idle(): void {
     const { clock, timers, isStopping } = this.context;
-    if (isStopping) {
-      this.#linger();
-      return;
-    }
-    this.deadline = clock.after(timers.keepAliveMs);
+    if (isStopping) this.#linger();
+    else this.deadline = clock.after(timers.keepAliveMs);
   }
 
   /** Bytes that come while an exchange is under way: of its body, or ahead of their turn. */
@@ -236,13 +223,10 @@ export class Connection implements ExchangeHost, Timed {
     this.#isParsing = false;
     if (used < bytes.length) this.#ahead = Buffer.from(bytes.subarray(used));
     const exchange = this.#exchange;
-    if (exchange === undefined) {
-      this.#next();
-      return;
-    }
-    if (exchange.isBodyComplete) this.#read((this.#ahead?.length ?? 0) < MAX_AHEAD_BYTES);
+    if (exchange === undefined) this.#next();
+    else if (exchange.isBodyComplete) this.#read((this.#ahead?.length ?? 0) < MAX_AHEAD_BYTES);
     else this.#read(exchange.wantsBytes);
-    if (exchange.wantsBytes && this.#ahead !== undefined) this.bodyFlow();
+    if (exchange?.wantsBytes === true && this.#ahead !== undefined) this.bodyFlow();
   }
 
   #takeAhead(lent?: Buffer): Buffer {
@@ -259,8 +243,6 @@ export class Connection implements ExchangeHost, Timed {
     if (on) this.#socket.resume();
     else this.#socket.pause();
   }
-
-  // ---- ending
 
   /** Answers a head that no handler sees. */
   #refuse(refusal: Refusal): void {
