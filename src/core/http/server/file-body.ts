@@ -16,6 +16,7 @@ const spareBlocks: Buffer[] = [];
 
 /** What one call of sendfile may take from the disk before others have their turn. */
 const SLICE_BYTES = 1024 * 1024;
+const LITTLE_BYTES = 16 * 1024;
 /** A call that took longer waited for a disk: such a file is read in libuv's threads instead. */
 const SLOW_CALL_MS = 20;
 
@@ -84,20 +85,27 @@ class FileSender {
     const { fd, offset, length } = this.#file;
     while (this.#bytes < length) {
       const socket = this.#descriptor();
-      // The kernel knows nothing of what still waits in this process.
-      if (socket === undefined || this.#wire.socket.writableLength > 0) {
-        await this.#sendBlocks(this.#bytes + AT_ONCE_BYTES);
-        if (socket === undefined) return;
-        continue;
-      }
+      if (socket === undefined) return;
       const before = performance.now();
-      const taken = sendfile(socket, fd, offset + this.#bytes, Math.min(SLICE_BYTES, length - this.#bytes));
+      // The kernel knows nothing of what still waits in this process.
+      const isFree = this.#wire.socket.writableLength === 0;
+      const count = Math.min(SLICE_BYTES, length - this.#bytes);
+      const taken = isFree ? sendfile(socket, fd, offset + this.#bytes, count) : -1;
       if (taken > 0) this.#bytes += taken;
-      // Full, failed or short: one block the ordinary way waits for room, and meets the error if there is one.
-      else await this.#sendBlocks(this.#bytes + AT_ONCE_BYTES);
+      // Full, failed or short: a little the ordinary way waits for room, and meets the error if there is one.
+      else await this.#sendLittle();
       if (performance.now() - before > SLOW_CALL_MS && taken > 0) return;
       if (this.#isGone) throw new Error('the client has left');
     }
+  }
+
+  async #sendLittle(): Promise<void> {
+    const { fd, offset, length } = this.#file;
+    const little = Buffer.allocUnsafe(Math.min(LITTLE_BYTES, length - this.#bytes));
+    const got = readSync(fd, little, 0, little.length, offset + this.#bytes);
+    if (got === 0) throw new RangeError('the file is shorter than it was');
+    await this.#wire.taken(little.subarray(0, got));
+    this.#bytes += got;
   }
 
   #descriptor(): number | undefined {

@@ -120,6 +120,7 @@ function checkPartial(text: string, at: number, limits: HeadLimits): Refusal | u
     }
   }
   if (method.length > 32) return refuseMethod(method);
+  if (lineEnd >= 0 && !/^[^ ]+ [^ ]+ HTTP\/1\.[01]$/.test(line)) return refuseRequestLine(line, limits);
   if (space === 0) return new Refusal(400, 'not a request line');
   for (let lf = text.indexOf('\n', at); lf >= 0; lf = text.indexOf('\n', lf + 1)) {
     if (lf === at || text.charCodeAt(lf - 1) !== CR) return new Refusal(400, 'a bare line feed');
@@ -184,6 +185,10 @@ export function parseFields(text: string, start: number, end: number, maxFields:
       index -= 1;
     }
     const value = text.slice(from, index);
+    // Whitespace after `chunked` is read in two ways: some trim it, some do not know the coding then.
+    if (index + 2 < at && name.length === 17 && name.toLowerCase() === 'transfer-encoding') {
+      return new Refusal(400, 'the transfer coding is not chunked');
+    }
     if (headers.push([name, value]) > maxFields) return new Refusal(431, 'too many header fields');
     const refusal =
       FRAMING_LENGTHS[name.length & 0xff] === 1 ? note(fields, name.toLowerCase(), value) : undefined;
