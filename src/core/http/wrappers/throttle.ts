@@ -15,13 +15,22 @@ const MAX_CHUNK_BYTES = 256 * 1024;
 
 /** Sends the content of each answer no faster than so many bytes a second. */
 export function throttleAnswers(bytesPerSecond: number): Wrapper {
-  return adorn((_request, response) => {
+  return adorn((request, response) => {
     const { body } = response;
-    if (body === undefined) return response;
+    if (body === undefined || request.method === 'HEAD') return response;
     const size = sizeOf(body);
     const known = response.headers.some(([name]) => name.toLowerCase() === 'content-length');
     const length = size === undefined || known ? [] : ([['Content-Length', String(size)]] as const);
-    const slow = Readable.from(pace(chunksOf(body, bytesPerSecond), bytesPerSecond), { objectMode: false });
+    let begun = false;
+    async function* paced(): AsyncGenerator<Uint8Array> {
+      begun = true;
+      yield* pace(chunksOf(body as Body, bytesPerSecond), bytesPerSecond);
+    }
+    const slow = Readable.from(paced(), { objectMode: false });
+    // A generator that is ended before it began closes nothing.
+    slow.once('close', () => {
+      if (!begun) release(body);
+    });
     return { ...response, headers: [...response.headers, ...length], body: slow };
   });
 }
@@ -30,6 +39,15 @@ function sizeOf(body: Body): number | undefined {
   if (typeof body === 'string') return Buffer.byteLength(body);
   if (body instanceof Uint8Array) return body.byteLength;
   return body instanceof Readable ? undefined : body.length;
+}
+
+function release(body: Body): void {
+  if (body instanceof Readable) body.destroy();
+  else if (isFile(body)) close(body.fd);
+}
+
+function isFile(body: Body): body is FileBody {
+  return typeof body === 'object' && 'fd' in body && !(body instanceof Readable);
 }
 
 async function* pace(chunks: AsyncIterable<Uint8Array>, bytesPerSecond: number): AsyncGenerator<Uint8Array> {
@@ -45,7 +63,7 @@ async function* pace(chunks: AsyncIterable<Uint8Array>, bytesPerSecond: number):
 
 async function* chunksOf(body: Body, bytesPerSecond: number): AsyncGenerator<Uint8Array> {
   const step = Math.max(1, Math.min(MAX_CHUNK_BYTES, Math.floor(bytesPerSecond / TICKS_PER_SECOND)));
-  if (typeof body === 'object' && 'fd' in body && !(body instanceof Readable)) {
+  if (isFile(body)) {
     yield* readFile(body, step);
     return;
   }
