@@ -1,0 +1,1 @@
+export function openWindowsBackend(..._: unknown[]): never { throw new Error('x'); }
