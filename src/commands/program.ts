@@ -1,6 +1,8 @@
 import { Command } from 'commander';
 import type { Run } from './context.js';
+import { registerIfconfig } from './ifconfig.js';
 import { addGlobalOptions } from './options.js';
+import { registerPing } from './ping.js';
 
 /** Thrown by `--version` wherever it stands; `main` prints the version then. */
 export class VersionRequested extends Error {}
@@ -21,6 +23,8 @@ export function createProgram(run: Run): Command {
       outputError: () => {},
     });
   // registrations
+  registerPing(program, run);
+  registerIfconfig(program, run);
   for (const command of [program, ...program.commands]) {
     addGlobalOptions(command);
     command.on('option:version', () => {

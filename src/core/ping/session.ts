@@ -138,7 +138,8 @@ export function createSession(
     const waitMs = run.nextAt - now;
     if (waitMs <= 0) return sendSoon(run);
     clearTimeout(run.sendTimer);
-    run.sendTimer = setTimeout(send, waitMs, run);
+    // Node cuts fractions off; a probe must not leave early.
+    run.sendTimer = setTimeout(send, Math.ceil(waitMs), run);
   }
 
   /** Not at once: signals, timers and other hosts get their turn between two probes of a flood. */

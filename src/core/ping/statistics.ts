@@ -77,6 +77,7 @@ export function createStatistics(): Statistics {
         ...losses.summary(transmitted),
         durationMs: Math.round(lastMs - (firstMs ?? lastMs)),
         ...times.summary(),
+        ipgMs: transmitted > 1 ? Math.trunc(((lastMs - (firstMs ?? lastMs)) * 1000) / (transmitted - 1)) / 1000 : null,
         pipe,
       };
     },

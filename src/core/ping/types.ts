@@ -131,6 +131,8 @@ export interface PingSummary {
   readonly jitterMs: number | null;
   /** Exponentially weighted moving average, weight 1/8. */
   readonly ewmaMs: number | null;
+  /** From one probe to the next, on average. */
+  readonly ipgMs: number | null;
   /** Most probes on their way at once. */
   readonly pipe: number;
 }
