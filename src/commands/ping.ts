@@ -54,10 +54,22 @@ export function registerPing(program: Command, run: Run): void {
     .description('Measure round trips to hosts: ICMP echo without root where the system allows, TCP or HTTP.')
     .argument('[host...]', 'names, addresses, networks (192.0.2.0/28) and ranges (192.0.2.1-9)')
     .option('-c, --count <n>', 'stop after this many probes (with -w: replies)', parseWithin(1, 2 ** 53 - 1))
-    .option('-i, --interval <time>', 'between probes (default: 1s; 0 sends when the last is answered)', parseDuration)
-    .option('-W, --timeout <time>', 'how long a reply may take (default: 10s, then two round trips)', parseDuration)
+    .option(
+      '-i, --interval <time>',
+      'between probes (default: 1s; 0 sends when the last is answered)',
+      parseDuration,
+    )
+    .option(
+      '-W, --timeout <time>',
+      'how long a reply may take (default: 10s, then two round trips)',
+      parseDuration,
+    )
     .option('-w, --deadline <time>', 'stop after this time, whatever came back', parseDuration)
-    .option('-s, --size <bytes>', `payload of a probe (default: ${DEFAULT_SIZE_BYTES})`, parseWithin(0, MAX_SIZE_V6))
+    .option(
+      '-s, --size <bytes>',
+      `payload of a probe (default: ${DEFAULT_SIZE_BYTES})`,
+      parseWithin(0, MAX_SIZE_V6),
+    )
     .option('-t, --ttl <n>', 'hop limit, 1-255', parseWithin(1, 255))
     .option('-4, --ipv4', 'IPv4 only')
     .option('-6, --ipv6', 'IPv6 only')
@@ -77,7 +89,11 @@ export function registerPing(program: Command, run: Run): void {
     .option('--tcp <port>', 'time TCP connections to this port instead', parsePort)
     .option('--http [url]', 'time HEAD requests up to the first byte instead; a path is asked of each host')
     .addOption(
-      new Option('--method <name>', 'use only this way to send ICMP').choices(['icmp-dgram', 'icmp-raw', 'system']),
+      new Option('--method <name>', 'use only this way to send ICMP').choices([
+        'icmp-dgram',
+        'icmp-raw',
+        'system',
+      ]),
     )
     .option('--graph', 'draw the round trips as a live chart')
     .option('--alive', 'print only the hosts that answered')
@@ -107,7 +123,8 @@ async function toPingOptions(context: Context, hosts: string[], flags: PingFlags
   if (all.length === 0 && probe.kind === 'http' && /^https?:/i.test(probe.url)) {
     all.push(new URL(probe.url).hostname.replace(/^\[(.*)\]$/, '$1'));
   }
-  if (all.length === 0) throw new NettoolError('USAGE', 'a host is missing', { hint: "see 'nettool ping --help'" });
+  if (all.length === 0)
+    throw new NettoolError('USAGE', 'a host is missing', { hint: "see 'nettool ping --help'" });
   const source = flags.interface;
   const family = flags.ipv4 ? 4 : flags.ipv6 ? 6 : undefined;
   return {
@@ -171,7 +188,9 @@ async function readHosts({ io }: Context, path: string | undefined): Promise<str
   if (path === undefined) return [];
   const { parseHostLines } = await import('../core/ping/targets.js');
   try {
-    return parseHostLines(path === '-' ? await text(io.stdin) : await readFile(resolve(io.cwd, path), 'utf8'));
+    return parseHostLines(
+      path === '-' ? await text(io.stdin) : await readFile(resolve(io.cwd, path), 'utf8'),
+    );
   } catch (error) {
     throw toNettoolError(error, `cannot read ${path}`);
   }

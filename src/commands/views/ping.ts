@@ -63,7 +63,9 @@ function viewStart(event: StartEvent, { interfaceName, names }: PingViewSettings
   if (method === 'tcp') return `TCP PING ${host} (${address}) port ${event.port}`;
   if (method === 'http') return `HTTP PING ${host} (${address}) HEAD ${event.url === '' ? '/' : event.url}`;
   const from =
-    interfaceName === undefined ? '' : `from ${source ?? '?'} ${isIP(interfaceName) === 0 ? interfaceName : ''}: `;
+    interfaceName === undefined
+      ? ''
+      : `from ${source ?? '?'} ${isIP(interfaceName) === 0 ? interfaceName : ''}: `;
   if (family === 4) return `PING ${host} (${address}) ${from}${size}(${size + 28}) bytes of data.`;
   return `PING ${host}(${fullName(address, names)}) ${from}${size} data bytes`;
 }
@@ -76,7 +78,8 @@ function viewReply(event: ReplyEvent, style: Style, settings: PingViewSettings):
   if (event.status !== undefined) {
     return `${start}HTTP ${event.status} from ${from}: seq=${seq} time=${formatTime(timeMs)} ms${bell}`;
   }
-  if (event.bytes === 0) return `${start}connected to ${from}: seq=${seq} time=${formatTime(timeMs)} ms${bell}`;
+  if (event.bytes === 0)
+    return `${start}connected to ${from}: seq=${seq} time=${formatTime(timeMs)} ms${bell}`;
   const hops = ttl === null ? '' : ` ttl=${ttl}`;
   const head = `${start}${event.bytes} bytes from ${from}: icmp_seq=${wire(seq)}${hops}`;
   if (event.truncated) return `${head}${style.red(' (truncated)')}${bell}`;
@@ -135,7 +138,8 @@ export function viewSummary(event: SummaryEvent, style: Style, settings: PingVie
     received > 0 && settings.paced && transmitted > 1
       ? `ipg/ewma ${fixed(event.ipgMs)}/${fixed(event.ewmaMs)} ms`
       : '';
-  const timed = received > 0 && (event.method === 'tcp' || event.method === 'http' || event.sizeBytes >= TIMED_BYTES);
+  const timed =
+    received > 0 && (event.method === 'tcp' || event.method === 'http' || event.sizeBytes >= TIMED_BYTES);
   const rtt = timed
     ? `rtt min/avg/max/mdev = ${[event.minMs, event.avgMs, event.maxMs, event.mdevMs].map(fixed).join('/')} ms`
     : '';
@@ -147,7 +151,8 @@ export function viewSummary(event: SummaryEvent, style: Style, settings: PingVie
 
 function viewMore(event: SummaryEvent, style: Style): string {
   const times = [event.p50Ms, event.p95Ms, event.p99Ms, event.jitterMs].map(fixed).join('/');
-  const bursts = event.lossBursts === 0 ? '' : `, ${event.lossBursts} loss bursts (longest ${event.longestLossBurst})`;
+  const bursts =
+    event.lossBursts === 0 ? '' : `, ${event.lossBursts} loss bursts (longest ${event.longestLossBurst})`;
   const order = event.outOfOrder === 0 ? '' : `, ${event.outOfOrder} out of order`;
   return style.dim(`median/p95/p99/jitter = ${times} ms${bursts}${order}`);
 }
@@ -156,12 +161,24 @@ function viewMore(event: SummaryEvent, style: Style): string {
 export function viewSummaryTable(summaries: readonly SummaryEvent[], style: Style): string {
   const header = ['host', 'sent', 'recv', 'loss', 'min', 'avg', 'max', 'mdev', 'p50', 'p95', 'p99', 'jitter'];
   const rows = summaries.map((event) => {
-    const times = [event.minMs, event.avgMs, event.maxMs, event.mdevMs, event.p50Ms, event.p95Ms, event.p99Ms];
+    const times = [
+      event.minMs,
+      event.avgMs,
+      event.maxMs,
+      event.mdevMs,
+      event.p50Ms,
+      event.p95Ms,
+      event.p99Ms,
+    ];
     const loss = `${Number(event.lossPercent.toFixed(1))}%`;
     const paint = event.received === 0 ? style.red : event.lossPercent > 0 ? style.yellow : style.green;
     const name = event.host === event.address ? event.host : `${event.host} (${event.address})`;
     const counts = [String(event.transmitted), String(event.received), paint(loss)];
-    return [name, ...counts, ...[...times, event.jitterMs].map((time) => (time === null ? '-' : fixed(time)))];
+    return [
+      name,
+      ...counts,
+      ...[...times, event.jitterMs].map((time) => (time === null ? '-' : fixed(time))),
+    ];
   });
   const align = header.map((_, column) => (column === 0 ? ('left' as const) : ('right' as const)));
   const [head = '', ...lines] = formatTable([header, ...rows], align);

@@ -47,3 +47,15 @@ function longestZeros(groups: readonly number[]): { start: number; length: numbe
   }
   return best;
 }
+
+/** `255.255.255.0` for 24. */
+export function formatNetmask(prefixLength: number): string {
+  const mask = prefixLength === 0 ? 0 : (0xffffffff << (32 - prefixLength)) >>> 0;
+  return [mask >>> 24, (mask >>> 16) & 255, (mask >>> 8) & 255, mask & 255].join('.');
+}
+
+/** 24 for `255.255.255.0`. */
+export function parseNetmask(netmask: string): number {
+  const bits = Array.from(parseIpBytes(netmask) ?? [], (byte) => byte.toString(2).replaceAll('0', '').length);
+  return bits.reduce((sum, count) => sum + count, 0);
+}

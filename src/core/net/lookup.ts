@@ -24,7 +24,9 @@ export async function lookupAddresses(host: string, family?: IpFamily): Promise<
   }
   try {
     const found = await lookup(bare, { all: true, order: 'verbatim', family: family ?? 0 });
-    const addresses = found.filter((entry): entry is ResolvedAddress => entry.family === 4 || entry.family === 6);
+    const addresses = found.filter(
+      (entry): entry is ResolvedAddress => entry.family === 4 || entry.family === 6,
+    );
     if (addresses.length > 0) return addresses;
   } catch (error) {
     throw toNettoolError(error, `cannot resolve ${host}`);

@@ -73,7 +73,8 @@ function checkManners({ intervalMs, preload, probe }: PingOptions): void {
       hint: 'use -i 0.002 (or more)',
     });
   }
-  if (preload > USER_PRELOAD) throw new NettoolError('USAGE', `only root may preload more than ${USER_PRELOAD}`);
+  if (preload > USER_PRELOAD)
+    throw new NettoolError('USAGE', `only root may preload more than ${USER_PRELOAD}`);
 }
 
 interface Failure {
@@ -108,7 +109,11 @@ function familyOf(address: string | undefined): 4 | 6 | undefined {
 }
 
 /** Of several addresses the first there is a route to. */
-function chooseAddress(host: string, addresses: readonly ResolvedAddress[], options: PingOptions): ResolvedAddress {
+function chooseAddress(
+  host: string,
+  addresses: readonly ResolvedAddress[],
+  options: PingOptions,
+): ResolvedAddress {
   const [first] = addresses;
   if (first === undefined) throw new NettoolError('DNS_NOT_FOUND', `cannot resolve ${host} (no address)`);
   const libc = addresses.length > 1 ? loadLibc() : undefined;

@@ -89,7 +89,13 @@ export function decodeIcmpError(message: Buffer, family: IpFamily) {
   const original = family === 4 ? stripIpHeader(embedded)?.message : embedded.subarray(40);
   const echo = original === undefined ? undefined : decodeEcho(original, family);
   if (echo === undefined) return undefined;
-  return { type, code: message.readUInt8(1), info: message.readUInt32BE(4), echo, to: embedded.subarray(16, 20) };
+  return {
+    type,
+    code: message.readUInt8(1),
+    info: message.readUInt32BE(4),
+    echo,
+    to: embedded.subarray(16, 20),
+  };
 }
 
 /** The first payload byte that is not as sent, time stamp aside; `undefined` when all that came is right. */

@@ -1,6 +1,5 @@
 import { isRoot } from '../platform/os.js';
-import { ICMP_HEADER_BYTES } from './packet.js';
-import { createStatistics, type Statistics } from './statistics.js';
+import { createHostRun, type HostRun, timestamp, toReplyEvent } from './host-run.js';
 import type {
   BackendListener,
   PingBackend,
@@ -23,24 +22,6 @@ export const USER_INTERVAL_MS = 2;
 const SPREAD_MS = 10;
 /** A reply further back than this is taken for one to a newer probe. */
 const REMEMBERED_PROBES = 32_768;
-
-/** One host's course. */
-interface HostRun {
-  readonly target: PingTarget;
-  readonly statistics: Statistics;
-  /** Probes on their way: sequence number → time sent. */
-  readonly pending: Map<number, number>;
-  readonly answered: Set<number>;
-  readonly timedOut: Set<number>;
-  lastSeq: number;
-  nextAt: number;
-  reached: boolean;
-  finished: boolean;
-  sendTimer?: NodeJS.Timeout | undefined;
-  sendSoon?: NodeJS.Immediate | undefined;
-  timeoutTimer?: NodeJS.Timeout | undefined;
-  timeoutAt: number;
-}
 
 /** Sends probes at their times and makes events of what comes back. */
 export interface Session {
@@ -82,7 +63,9 @@ export function createSession(
         scheduleSend(run);
       });
       const deadline =
-        options.deadlineMs === undefined ? undefined : setTimeout(() => runs.forEach(finish), options.deadlineMs);
+        options.deadlineMs === undefined
+          ? undefined
+          : setTimeout(() => runs.forEach(finish), options.deadlineMs);
       await done.finally(() => clearTimeout(deadline));
     },
     stop: () => runs.forEach(finish),
@@ -104,6 +87,7 @@ export function createSession(
       emit({ type: 'waiting', host, address, seq: run.lastSeq, at: timestamp() });
     }
     const seq = ++run.lastSeq;
+    run.sentAt = now;
     run.pending.set(seq, now);
     run.answered.delete(seq - REMEMBERED_PROBES);
     run.timedOut.delete(seq - REMEMBERED_PROBES);
@@ -114,7 +98,9 @@ export function createSession(
     armTimeout(run);
     const interval = intervalOf(run);
     const preloading = seq < options.preload;
-    run.nextAt = preloading ? now : Math.max(run.nextAt, now - interval) + interval;
+    // A late probe does not delay the next, except the first, which pays for the start.
+    const dueAt = seq === 1 ? now : Math.max(run.nextAt, now - interval);
+    run.nextAt = preloading ? now : dueAt + interval;
     scheduleSend(run);
   }
 
@@ -132,14 +118,21 @@ export function createSession(
     if (run.finished || isAllSent(run)) return;
     const now = performance.now();
     if (intervalOf(run) === 0 && run.lastSeq > 0) {
-      if (run.pending.size < options.preload) return sendSoon(run);
+      if (run.pending.size < options.preload) {
+        sendSoon(run);
+        return;
+      }
       run.nextAt = now + UNANSWERED_FLOOD_MS;
     }
+    // The pace may have become faster since the last probe left.
+    if (options.adaptive && run.lastSeq > 0) run.nextAt = Math.min(run.nextAt, run.sentAt + intervalOf(run));
     const waitMs = run.nextAt - now;
-    if (waitMs <= 0) return sendSoon(run);
-    clearTimeout(run.sendTimer);
-    // Node cuts fractions off; a probe must not leave early.
-    run.sendTimer = setTimeout(send, Math.ceil(waitMs), run);
+    if (waitMs <= 0) sendSoon(run);
+    else {
+      clearTimeout(run.sendTimer);
+      // Node cuts fractions off; a probe must not leave early.
+      run.sendTimer = setTimeout(send, Math.ceil(waitMs), run);
+    }
   }
 
   /** Not at once: signals, timers and other hosts get their turn between two probes of a flood. */
@@ -161,35 +154,10 @@ export function createSession(
       settle(run, seq);
       statistics.reply(seq, reply.timeMs);
     }
-    emit(toReplyEvent(run, seq, reply, { duplicate, outOfOrder }));
+    emit(toReplyEvent(run, seq, reply, { duplicate, outOfOrder, options }));
     if (reply.badChecksum === true) return;
-    if (options.until === 'up') return reach(run);
-    afterSettled(run);
-  }
-
-  function toReplyEvent(
-    run: HostRun,
-    seq: number,
-    { timeMs, bytes, ttl, ...rest }: ProbeReply,
-    { duplicate, outOfOrder }: { duplicate: boolean; outOfOrder: boolean },
-  ): PingEvent {
-    const { host, address } = run.target;
-    const expected = options.probe.kind === 'icmp' ? options.sizeBytes + ICMP_HEADER_BYTES : 0;
-    return {
-      type: 'reply',
-      host,
-      address,
-      seq,
-      ttl,
-      bytes,
-      timeMs: Math.round(timeMs * 1000) / 1000,
-      duplicate,
-      ...(outOfOrder ? { outOfOrder } : {}),
-      ...(run.timedOut.delete(seq) ? { late: true } : {}),
-      ...(bytes < expected ? { truncated: true } : {}),
-      ...(rest as Pick<ProbeReply, 'from' | 'wrongData' | 'status'> & { badChecksum?: true }),
-      at: timestamp(),
-    };
+    if (options.until === 'up') reach(run);
+    else afterSettled(run);
   }
 
   function onError(run: HostRun, seq: number, error: ProbeError): void {
@@ -198,8 +166,8 @@ export function createSession(
     if (error.notice === true) return;
     run.statistics.error();
     settle(run, seq);
-    if (options.until === 'down') return reach(run);
-    afterSettled(run);
+    if (options.until === 'down') reach(run);
+    else afterSettled(run);
   }
 
   function settle(run: HostRun, seq: number): void {
@@ -211,7 +179,10 @@ export function createSession(
     const { count, deadlineMs } = options;
     if (count !== undefined) {
       const enough = deadlineMs === undefined ? isAllSent(run) && run.pending.size === 0 : undefined;
-      if (enough ?? run.statistics.received >= count) return finish(run);
+      if (enough ?? run.statistics.received >= count) {
+        finish(run);
+        return;
+      }
     }
     armTimeout(run);
     if (intervalOf(run) === 0 || options.adaptive) scheduleSend(run);
@@ -250,7 +221,10 @@ export function createSession(
       run.pending.delete(seq);
       run.timedOut.add(seq);
       emit({ type: 'timeout', host, address, seq, at: timestamp() });
-      if (options.until === 'down') return reach(run);
+      if (options.until === 'down') {
+        reach(run);
+        return;
+      }
     }
     afterSettled(run);
   }
@@ -271,26 +245,4 @@ export function createSession(
     const { sizeBytes } = options;
     return { type: 'summary', host, address, method, sizeBytes, ...run.statistics.summary(), ...reached };
   }
-}
-
-function createHostRun(target: PingTarget): HostRun {
-  return {
-    target,
-    statistics: createStatistics(),
-    pending: new Map(),
-    answered: new Set(),
-    timedOut: new Set(),
-    lastSeq: 0,
-    nextAt: 0,
-    reached: false,
-    finished: false,
-    timeoutAt: 0,
-  };
-}
-
-/** Now, to the microsecond. */
-function timestamp(): string {
-  const nowMs = performance.timeOrigin + performance.now();
-  const micros = Math.floor((nowMs % 1) * 1000);
-  return `${new Date(nowMs).toISOString().slice(0, -1)}${String(micros).padStart(3, '0')}Z`;
 }

@@ -25,7 +25,15 @@ export interface Statistics {
 
 /** Empty {@link Statistics}. */
 export function createStatistics(): Statistics {
-  const count = { transmitted: 0, received: 0, duplicates: 0, corrupted: 0, wrongData: 0, outOfOrder: 0, errors: 0 };
+  const count = {
+    transmitted: 0,
+    received: 0,
+    duplicates: 0,
+    corrupted: 0,
+    wrongData: 0,
+    outOfOrder: 0,
+    errors: 0,
+  };
   const times = createTimes();
   const losses = createLossRuns();
   let highestSeq = 0;
@@ -77,7 +85,10 @@ export function createStatistics(): Statistics {
         ...losses.summary(transmitted),
         durationMs: Math.round(lastMs - (firstMs ?? lastMs)),
         ...times.summary(),
-        ipgMs: transmitted > 1 ? Math.trunc(((lastMs - (firstMs ?? lastMs)) * 1000) / (transmitted - 1)) / 1000 : null,
+        ipgMs:
+          transmitted > 1
+            ? Math.trunc(((lastMs - (firstMs ?? lastMs)) * 1000) / (transmitted - 1)) / 1000
+            : null,
         pipe,
       };
     },

@@ -89,7 +89,8 @@ export interface MessageReader {
 }
 
 /** Where the fields of a `msghdr` are: LP64 Linux (glibc and musl, little endian) and macOS. */
-const MSGHDR = platform === 'darwin' ? { size: 48, iovlen: 24, control: 32 } : { size: 56, iovlen: 24, control: 32 };
+const MSGHDR =
+  platform === 'darwin' ? { size: 48, iovlen: 24, control: 32 } : { size: 56, iovlen: 24, control: 32 };
 const NAME_BYTES = 128;
 const CONTROL_BYTES = 512;
 const MSG_DONTWAIT = platform === 'darwin' ? 0x80 : 0x40;

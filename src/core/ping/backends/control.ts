@@ -66,7 +66,8 @@ function readEntry(info: ControlInfo, level: number, type: number, data: Buffer)
 function isErrorEntry(level: number, type: number): boolean {
   if (SOCKET.IP_RECVERR === 0) return false;
   return (
-    (level === LEVEL_IP && type === SOCKET.IP_RECVERR) || (level === LEVEL_IPV6 && type === SOCKET.IPV6_RECVERR)
+    (level === LEVEL_IP && type === SOCKET.IP_RECVERR) ||
+    (level === LEVEL_IPV6 && type === SOCKET.IPV6_RECVERR)
   );
 }
 

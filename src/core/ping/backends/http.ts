@@ -42,7 +42,8 @@ export function openHttpBackend(url: string, options: PingOptions, listener: Bac
 /** The URL a host is asked for. */
 export function urlFor(url: string, { host, address }: PingTarget): URL {
   if (/^https?:\/\//i.test(url)) return new URL(url);
-  const name = isIP(host) === 6 ? `[${host}]` : isIP(host) === 0 && host.includes(':') ? `[${address}]` : host;
+  const name =
+    isIP(host) === 6 ? `[${host}]` : isIP(host) === 0 && host.includes(':') ? `[${address}]` : host;
   return new URL(url === '' ? '/' : url, `http://${name}/`);
 }
 
@@ -82,7 +83,8 @@ function collectStatusLine(startedMs: number, settled: (result: Answer | Error) 
       timeMs ??= performance.now() - startedMs;
       text += chunk.toString('latin1');
       const status = /^HTTP\/\d(?:\.\d)? (\d{3})\b/.exec(text)?.[1];
-      if (status !== undefined) settle({ timeMs, bytes: Buffer.byteLength(text, 'latin1'), status: Number(status) });
+      if (status !== undefined)
+        settle({ timeMs, bytes: Buffer.byteLength(text, 'latin1'), status: Number(status) });
       else if (text.includes('\n') || text.length > MAX_STATUS_LINE_BYTES) notHttp('the answer is not HTTP');
     },
     end: (): void => notHttp('the server closed without a reply'),

@@ -3,7 +3,13 @@ import { NettoolError, toNettoolError } from '../../errors.js';
 import type { IpFamily } from '../../net/lookup.js';
 import { encodeSockaddr } from '../../net/sockaddr.js';
 import { watchReadable } from '../../platform/ffi.js';
-import { createMessageReader, type Libc, type ReceivedMessage, setIntOption, systemError } from '../../platform/libc.js';
+import {
+  createMessageReader,
+  type Libc,
+  type ReceivedMessage,
+  setIntOption,
+  systemError,
+} from '../../platform/libc.js';
 import { SOCKET } from '../../platform/socket-numbers.js';
 import { ECHO, ICMP_HEADER_BYTES } from '../packet.js';
 import type { PathMtu, PingOptions } from '../types.js';
@@ -66,7 +72,11 @@ export function openIcmpSocket(settings: IcmpSocketSettings): IcmpSocket {
 
 function startSocket(fd: number, settings: IcmpSocketSettings): IcmpSocket {
   const { libc, family, raw, options, onMessage } = settings;
-  const reader = createMessageReader(libc, fd, ICMP_HEADER_BYTES + IP_HEADER_BYTES + options.sizeBytes + 2048);
+  const reader = createMessageReader(
+    libc,
+    fd,
+    ICMP_HEADER_BYTES + IP_HEADER_BYTES + options.sizeBytes + 2048,
+  );
   if (reader === undefined) throw new NettoolError('UNSUPPORTED', 'no native memory for ICMP');
   const readAll = (flags: number): void => {
     for (;;) {
@@ -91,7 +101,7 @@ function startSocket(fd: number, settings: IcmpSocketSettings): IcmpSocket {
     identifier: randomInt(1, 0xffff),
     send(packet, to) {
       const sent = libc.sendto(fd, packet, BigInt(packet.length), 0, to, to.length);
-      return sent < 0 ? systemError('sendto').errno ?? -1 : 0;
+      return sent < 0 ? (systemError('sendto').errno ?? -1) : 0;
     },
     drain,
     close() {
@@ -109,7 +119,8 @@ function isNothing(errno: number): boolean {
 
 function setOptions(libc: Libc, fd: number, { family, raw, options }: IcmpSocketSettings): void {
   const forced =
-    SOCKET.SO_RCVBUFFORCE !== 0 && setIntOption(fd, SOCKET.SOL_SOCKET, SOCKET.SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES);
+    SOCKET.SO_RCVBUFFORCE !== 0 &&
+    setIntOption(fd, SOCKET.SOL_SOCKET, SOCKET.SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES);
   if (!forced) setIntOption(fd, SOCKET.SOL_SOCKET, SOCKET.SO_RCVBUF, RECEIVE_BUFFER_BYTES);
   setIntOption(fd, SOCKET.SOL_SOCKET, SOCKET.SO_TIMESTAMP, 1);
   if (options.broadcast) setIntOption(fd, SOCKET.SOL_SOCKET, SOCKET.SO_BROADCAST, 1);
@@ -119,13 +130,15 @@ function setOptions(libc: Libc, fd: number, { family, raw, options }: IcmpSocket
   if (names.receiveErrors !== 0) setIntOption(fd, level, names.receiveErrors, 1);
   setIntOption(fd, level, names.receiveTtl, 1);
   const set = (option: number, value: number, what: string): void => {
-    if (!setIntOption(fd, level, option, value)) throw toNettoolError(systemError('setsockopt'), `cannot set ${what}`);
+    if (!setIntOption(fd, level, option, value))
+      throw toNettoolError(systemError('setsockopt'), `cannot set ${what}`);
   };
   if (options.ttl !== undefined) {
     set(names.ttl, options.ttl, `the TTL ${options.ttl}`);
     setIntOption(fd, level, names.multicastTtl, options.ttl);
   }
-  if (options.trafficClass !== undefined) set(names.trafficClass, options.trafficClass, 'the type of service');
+  if (options.trafficClass !== undefined)
+    set(names.trafficClass, options.trafficClass, 'the type of service');
   if (options.pathMtu !== undefined) set(names.mtu, PATH_MTU[options.pathMtu], 'path MTU discovery');
   if (options.sourceInterface !== undefined) setInterface(libc, fd, family, options.sourceInterface);
   if (options.sourceAddress !== undefined) bindSource(libc, fd, options.sourceAddress);

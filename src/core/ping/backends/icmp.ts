@@ -1,10 +1,8 @@
-import { getSystemErrorMessage } from 'node:util';
 import { NettoolError } from '../../errors.js';
 import { formatIpBytes, parseIpBytes } from '../../net/ip-bytes.js';
 import { decodeSockaddr, encodeSockaddr } from '../../net/sockaddr.js';
 import { createRealtimeClock, type Libc, nameErrno, type ReceivedMessage } from '../../platform/libc.js';
 import { platform } from '../../platform/os.js';
-import { describeIcmpError, isRedirect } from '../icmp-words.js';
 import {
   checksum,
   createEchoRequest,
@@ -17,9 +15,10 @@ import {
   stampEchoRequest,
   stripIpHeader,
 } from '../packet.js';
-import type { BackendListener, PingBackend, PingOptions, PingTarget, ProbeError, ProbeReply } from '../types.js';
+import type { BackendListener, PingBackend, PingOptions, PingTarget, ProbeReply } from '../types.js';
 import { type ControlInfo, decodeControl, type ExtendedError } from './control.js';
 import { type IcmpSocket, interfaceIndex, openIcmpSocket } from './icmp-socket.js';
+import { localError, ORIGIN_LOCAL, tooLong, toProbeError } from './probe-error.js';
 import { findSource } from './route.js';
 
 /** Sequence numbers are 16 bits; an answer this many probes later is taken for one to the newer probe. */
@@ -28,8 +27,6 @@ const REMEMBERED_PROBES = 32_768;
 const SENDS_PER_DRAIN = 16;
 const MAX_SEND_TRIES = 8;
 const RETRY_MS = 2;
-const EMSGSIZE = 90;
-const ORIGIN_LOCAL = 1;
 
 interface SentProbe {
   readonly seq: number;
@@ -73,6 +70,8 @@ export function openIcmpBackend(settings: IcmpBackendSettings): PingBackend {
   const sockets: SocketState[] = [];
   const lanes = new Map<PingTarget, Lane>();
   let sends = 0;
+  /** Set while the errors behind a failed send are read. */
+  let errorsSeen: ((error: ExtendedError, seq: number) => void) | undefined;
 
   const close = (): void => {
     for (const { socket } of sockets) socket.close();
@@ -147,8 +146,8 @@ export function openIcmpBackend(settings: IcmpBackendSettings): PingBackend {
     lane.socket.socket.drain();
     errorsSeen = undefined;
     if (told) return;
-    if (others > 0 && tries < MAX_SEND_TRIES) return sendProbe(lane, seq, tries + 1);
-    listener.error(lane.target, seq, localError(errno));
+    if (others > 0 && tries < MAX_SEND_TRIES) sendProbe(lane, seq, tries + 1);
+    else listener.error(lane.target, seq, localError(errno));
   }
 
   function receive(state: SocketState, { data, name, control }: ReceivedMessage, isError: boolean): void {
@@ -163,9 +162,9 @@ export function openIcmpBackend(settings: IcmpBackendSettings): PingBackend {
     const stripped = withHeader ? stripIpHeader(data) : { ttl: info.ttl, message: data };
     if (stripped === undefined) return;
     const echo = decodeEcho(stripped.message, family);
-    if (echo === undefined) return receiveInBandError(state, stripped.message, from);
-    if (echo.type !== ECHO[family].reply || !isOurs(state, echo)) return;
-    receiveReply(state, { echo, message: stripped.message, ttl: stripped.ttl, from, info });
+    if (echo === undefined) receiveInBandError(state, stripped.message, from);
+    else if (echo.type === ECHO[family].reply && isOurs(state, echo))
+      receiveReply(state, { echo, message: stripped.message, ttl: stripped.ttl, from, info });
   }
 
   function receiveReply(state: SocketState, arrived: Arrived): void {
@@ -178,7 +177,9 @@ export function openIcmpBackend(settings: IcmpBackendSettings): PingBackend {
       bytes: message.length,
       ttl: arrived.ttl ?? null,
       ...(from !== undefined && from !== addressKey(lane.target.address) ? { from } : {}),
-      ...(state.socket.raw && state.socket.family === 4 && checksum(message) !== 0 ? { badChecksum: true } : {}),
+      ...(state.socket.raw && state.socket.family === 4 && checksum(message) !== 0
+        ? { badChecksum: true }
+        : {}),
     };
     const wrongData = findWrongData(state.packet.subarray(ICMP_HEADER_BYTES), echo.payload);
     listener.reply(lane.target, sent.seq, wrongData === undefined ? reply : { ...reply, wrongData });
@@ -194,7 +195,12 @@ export function openIcmpBackend(settings: IcmpBackendSettings): PingBackend {
   }
 
   /** The error queue gives back the request an error is about, and the address it was sent to. */
-  function receiveError(state: SocketState, data: Buffer, to: string | undefined, error: ExtendedError): void {
+  function receiveError(
+    state: SocketState,
+    data: Buffer,
+    to: string | undefined,
+    error: ExtendedError,
+  ): void {
     const { family } = state.socket;
     const echo = decodeEcho(data, family);
     const lane = findLane(state, to, echo?.sequence);
@@ -202,7 +208,11 @@ export function openIcmpBackend(settings: IcmpBackendSettings): PingBackend {
     const seq = echo === undefined ? lane.lastSeq : lane.sent.get(echo.sequence)?.seq;
     if (seq === undefined) return;
     errorsSeen?.(error, seq);
-    listener.error(lane.target, seq, error.origin === ORIGIN_LOCAL ? tooLong(error) : toProbeError(family, error));
+    listener.error(
+      lane.target,
+      seq,
+      error.origin === ORIGIN_LOCAL ? tooLong(family, error) : toProbeError(family, error),
+    );
   }
 
   function receiveInBandError(state: SocketState, message: Buffer, from: string | undefined): void {
@@ -226,9 +236,6 @@ interface Arrived {
   readonly info: ControlInfo;
 }
 
-/** Set while the errors behind a failed send are read. */
-let errorsSeen: ((error: ExtendedError, seq: number) => void) | undefined;
-
 /** A datagram socket only ever gets its own; Linux gives its requests another identifier. */
 function isOurs({ socket }: SocketState, echo: EchoMessage): boolean {
   return (!socket.raw && platform !== 'darwin') || echo.identifier === socket.identifier;
@@ -251,35 +258,6 @@ function addressKey(address: string): string {
 function scopeOf(libc: Libc, { address, family }: PingTarget, options: PingOptions): number {
   const zone = address.split('%')[1] ?? options.sourceInterface;
   return family === 4 || zone === undefined ? 0 : interfaceIndex(libc, zone);
-}
-
-function toProbeError(
-  family: 4 | 6,
-  { type, code, info, offender }: Pick<ExtendedError, 'type' | 'code' | 'info' | 'offender'>,
-): ProbeError {
-  const gateway = Buffer.alloc(4);
-  gateway.writeUInt32BE(info >>> 0);
-  const tooBig = family === 4 ? type === 3 && code === 4 : type === 2;
-  return {
-    from: offender ?? null,
-    icmpType: type,
-    icmpCode: code,
-    message: describeIcmpError(family, { type, code, info, gateway: formatIpBytes(gateway) }),
-    ...(tooBig ? { mtu: info & 0xffff } : {}),
-    ...(isRedirect(family, type) ? { notice: true } : {}),
-  };
-}
-
-function tooLong({ errno, info }: ExtendedError): ProbeError {
-  return errno === EMSGSIZE
-    ? { ...localError(errno), message: `message too long, mtu=${info}`, mtu: info }
-    : localError(errno);
-}
-
-function localError(errno: number): ProbeError {
-  const words = getSystemErrorMessage(-errno) ?? nameErrno(errno);
-  const message = words.charAt(0).toUpperCase() + words.slice(1);
-  return { from: null, icmpType: null, icmpCode: null, message, code: nameErrno(errno) };
 }
 
 /** Whether a failure to open a backend means that another means should be tried. */

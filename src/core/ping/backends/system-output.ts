@@ -3,7 +3,9 @@ import { describeIcmpError } from '../icmp-words.js';
 import type { ProbeError, ProbeReply } from '../types.js';
 
 /** What one run of a system's ping says. */
-export type SystemOutcome = ({ readonly kind: 'reply' } & ProbeReply) | ({ readonly kind: 'error' } & ProbeError);
+export type SystemOutcome =
+  | ({ readonly kind: 'reply' } & ProbeReply)
+  | ({ readonly kind: 'error' } & ProbeError);
 
 /** Any mention of a time this small stands for "under a millisecond". */
 const UNDER_ONE_MS = 0.5;
@@ -51,7 +53,8 @@ const WINDOWS_ERRORS: ReadonlyArray<readonly [words: RegExp, type: number, code:
 
 function parseError(line: string, family: IpFamily): SystemOutcome | undefined {
   const unix =
-    /^From (\S+?)(?: \(.*\))?:? (?:icmp_)?seq=\d+ (.+)$/.exec(line) ?? /^\d+ bytes from (\S+): (\D.+)$/.exec(line);
+    /^From (\S+?)(?: \(.*\))?:? (?:icmp_)?seq=\d+ (.+)$/.exec(line) ??
+    /^\d+ bytes from (\S+): (\D.+)$/.exec(line);
   if (unix !== null) {
     const [, from = '', message = ''] = unix;
     return { kind: 'error', from, ...identify(message.trim(), family), message: message.trim() };
@@ -63,7 +66,9 @@ function parseError(line: string, family: IpFamily): SystemOutcome | undefined {
     const message = describeIcmpError(family, { type: icmpType, code: icmpCode, info: 0 });
     return { kind: 'error', from: windows?.[1] ?? null, icmpType, icmpCode, message };
   }
-  const local = /^(?:ping6?|PING): (?:send(?:to|msg)|connect|transmit|local error)[^:.]*[:.] (.+?)\.?$/.exec(line);
+  const local = /^(?:ping6?|PING): (?:send(?:to|msg)|connect|transmit|local error)[^:.]*[:.] (.+?)\.?$/.exec(
+    line,
+  );
   if (local === null) return undefined;
   return { kind: 'error', from: null, icmpType: null, icmpCode: null, message: local[1] ?? line };
 }
@@ -74,7 +79,8 @@ function identify(message: string, family: IpFamily): Pick<ProbeError, 'icmpType
   for (const type of types) {
     for (let code = 0; code < 16; code++) {
       const [words] = describeIcmpError(family, { type, code, info: 0 }).split(/ \(mtu|[=:]\s?\d/);
-      if (words !== undefined && words.length > 8 && message.startsWith(words)) return { icmpType: type, icmpCode: code };
+      if (words !== undefined && words.length > 8 && message.startsWith(words))
+        return { icmpType: type, icmpCode: code };
     }
   }
   return { icmpType: null, icmpCode: null };

@@ -9,9 +9,15 @@ const START_MS = 5000;
 const DEFAULT_TIMEOUT_MS = 10_000;
 
 /** Probes by the system's own `ping`, which is set up to be allowed to: one run of it per probe. */
-export async function openSystemBackend(options: PingOptions, listener: BackendListener): Promise<PingBackend> {
+export async function openSystemBackend(
+  options: PingOptions,
+  listener: BackendListener,
+): Promise<PingBackend> {
   if (options.pathMtu !== undefined || options.trafficClass !== undefined || options.pattern !== undefined) {
-    throw new NettoolError('UNSUPPORTED', "the system's ping is not given patterns, MTU discovery or service types");
+    throw new NettoolError(
+      'UNSUPPORTED',
+      "the system's ping is not given patterns, MTU discovery or service types",
+    );
   }
   await checkPermitted();
   const stop = new AbortController();
@@ -41,14 +47,20 @@ function tellResult(target: PingTarget, seq: number, result: ToolResult, listene
 
 /** A ping without the capability says so at once. */
 async function checkPermitted(): Promise<void> {
-  const [tool, args] = commandFor({ host: '', address: '127.0.0.1', family: 4 }, { sizeBytes: 56, timeoutMs: 1000 });
+  const [tool, args] = commandFor(
+    { host: '', address: '127.0.0.1', family: 4 },
+    { sizeBytes: 56, timeoutMs: 1000 },
+  );
   const { exitCode, stderr } = await runTool(tool, args, { timeoutMs: START_MS });
   if (exitCode !== 0 && /permi|socket/i.test(stderr)) {
     throw new NettoolError('PERMISSION', "neither this program nor the system's ping is permitted");
   }
 }
 
-type SystemOptions = Pick<PingOptions, 'sizeBytes' | 'timeoutMs' | 'ttl' | 'sourceAddress' | 'sourceInterface'>;
+type SystemOptions = Pick<
+  PingOptions,
+  'sizeBytes' | 'timeoutMs' | 'ttl' | 'sourceAddress' | 'sourceInterface'
+>;
 
 /** The command line of one probe: only flags that iputils, BusyBox and inetutils share, or the system's own. */
 export function commandFor(
@@ -78,4 +90,3 @@ export function commandFor(
   const wait = String(Math.max(1, Math.ceil(timeoutMs / 1000)));
   return ['ping', [`-${family}`, '-c', '1', '-W', wait, '-s', size, ...ttl, ...from, address]];
 }
-

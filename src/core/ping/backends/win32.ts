@@ -1,1 +1,3 @@
-export function openWindowsBackend(..._: unknown[]): never { throw new Error('x'); }
+export function openWindowsBackend(..._: unknown[]): never {
+  throw new Error('x');
+}

@@ -1,0 +1,2 @@
+import { baseBackend } from './base.js';
+export const darwinBackend = baseBackend;
