@@ -14,6 +14,8 @@ import type {
 /** iputils' wait for the first reply of a host; among several hosts a dead one must not hold up the rest. */
 const FIRST_REPLY_MS = 10_000;
 const FIRST_REPLY_OF_MANY_MS = 2000;
+/** However fast replies have come, none is given up sooner. */
+const SHORTEST_WAIT_MS = 100;
 /** With no interval and no replies, 100 probes a second (iputils). */
 const UNANSWERED_FLOOD_MS = 10;
 /** What iputils allows ordinary users. */
@@ -196,7 +198,9 @@ export function createSession(
   /** iputils' rule: with a reply at hand, two of the longest round trips or an interval are enough to wait. */
   function timeoutOf({ statistics }: HostRun): number {
     if (options.timeoutMs !== undefined) return options.timeoutMs || Number.POSITIVE_INFINITY;
-    return statistics.received > 0 ? Math.max(2 * statistics.maxMs, options.intervalMs) : firstReplyMs;
+    return statistics.received > 0
+      ? Math.max(2 * statistics.maxMs, options.intervalMs, SHORTEST_WAIT_MS)
+      : firstReplyMs;
   }
 
   /** One timer per host, for its oldest probe. */
@@ -214,6 +218,9 @@ export function createSession(
 
   function expire(run: HostRun): void {
     run.timeoutTimer = undefined;
+    // What this program has been too busy to read is not lost.
+    backend?.collect?.();
+    if (run.finished) return;
     const limit = performance.now() - timeoutOf(run);
     const { host, address } = run.target;
     for (const [seq, sentAt] of run.pending) {

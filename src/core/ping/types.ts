@@ -101,6 +101,8 @@ export interface PingBackend {
   /** The local address probes to this target leave from, where that is known. */
   sourceOf?(target: PingTarget): string | undefined;
   send(target: PingTarget, seq: number): void;
+  /** Hands over what has arrived and was not reported yet. */
+  collect?(): void;
   close(): void;
 }
 

@@ -37,8 +37,8 @@ export interface IcmpSocket {
   readonly identifier: number;
   /** 0, or the errno. */
   send(packet: Buffer, to: Buffer): number;
-  /** Hands over everything that has arrived: replies, then errors. */
-  drain(): void;
+  /** Hands over the replies that have arrived, and errors when there is no reply or they are asked for. */
+  drain(errorsToo?: boolean): void;
   close(): void;
 }
 
@@ -78,19 +78,23 @@ function startSocket(fd: number, settings: IcmpSocketSettings): IcmpSocket {
     ICMP_HEADER_BYTES + IP_HEADER_BYTES + options.sizeBytes + 2048,
   );
   if (reader === undefined) throw new NettoolError('UNSUPPORTED', 'no native memory for ICMP');
-  const readAll = (flags: number): void => {
-    for (;;) {
+  /** How many messages there were, or -1 when the socket announced an error first. */
+  const readAll = (flags: number): number => {
+    for (let count = 0; ; count++) {
       const message = reader.read(flags);
-      if (typeof message !== 'number') onMessage(message, flags !== 0);
-      else if (flags !== 0 || isNothing(message)) return;
-      // Any other errno announces an entry in the error queue, and is gone once it was told.
+      if (typeof message === 'number') return count === 0 && !NOTHING.has(message) ? -1 : count;
+      onMessage(message, flags !== 0);
     }
   };
-  const drain = (): void => {
-    readAll(0);
-    if (SOCKET.MSG_ERRQUEUE !== 0) readAll(SOCKET.MSG_ERRQUEUE);
+  const drain = (errorsToo = false): void => {
+    // A pending ICMP error is told once, by the errno of any call; its entry waits in the error queue. Woken
+    // for nothing, there may be entries whose errno another call has had.
+    if ((readAll(0) <= 0 || errorsToo) && SOCKET.MSG_ERRQUEUE !== 0) {
+      readAll(SOCKET.MSG_ERRQUEUE);
+      readAll(0);
+    }
   };
-  const stop = watchReadable(fd, drain);
+  const stop = watchReadable(fd, () => drain());
   if (stop === undefined) {
     reader.free();
     throw new NettoolError('UNSUPPORTED', 'cannot watch an ICMP socket');
@@ -112,10 +116,8 @@ function startSocket(fd: number, settings: IcmpSocketSettings): IcmpSocket {
   };
 }
 
-/** Nothing to read: EAGAIN (11 on Linux, 35 on macOS); a closed descriptor would never end otherwise. */
-function isNothing(errno: number): boolean {
-  return errno === 11 || errno === 35 || errno === 9 || errno === 14 || errno === 22 || errno === 88;
-}
+/** EAGAIN, on Linux and macOS. */
+const NOTHING: ReadonlySet<number> = new Set([11, 35]);
 
 function setOptions(libc: Libc, fd: number, { family, raw, options }: IcmpSocketSettings): void {
   const forced =

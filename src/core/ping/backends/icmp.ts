@@ -89,6 +89,9 @@ export function openIcmpBackend(settings: IcmpBackendSettings): PingBackend {
       const lane = lanes.get(target);
       if (lane !== undefined) sendProbe(lane, seq, 0);
     },
+    collect() {
+      for (const { socket } of sockets) socket.drain(true);
+    },
     close,
   };
 
@@ -143,7 +146,7 @@ export function openIcmpBackend(settings: IcmpBackendSettings): PingBackend {
       if (error.origin === ORIGIN_LOCAL && about === seq) told = true;
       else others++;
     };
-    lane.socket.socket.drain();
+    lane.socket.socket.drain(true);
     errorsSeen = undefined;
     if (told) return;
     if (others > 0 && tries < MAX_SEND_TRIES) sendProbe(lane, seq, tries + 1);

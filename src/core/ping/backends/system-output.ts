@@ -3,9 +3,7 @@ import { describeIcmpError } from '../icmp-words.js';
 import type { ProbeError, ProbeReply } from '../types.js';
 
 /** What one run of a system's ping says. */
-export type SystemOutcome =
-  | ({ readonly kind: 'reply' } & ProbeReply)
-  | ({ readonly kind: 'error' } & ProbeError);
+export type SystemOutcome = ProbeReply | ProbeError;
 
 /** Any mention of a time this small stands for "under a millisecond". */
 const UNDER_ONE_MS = 0.5;
@@ -28,7 +26,7 @@ function parseUnixReply(line: string): SystemOutcome | undefined {
   if (match === null) return undefined;
   const [, bytes, , ttl, rest = ''] = match;
   const time = /time=([\d.]+) ?ms/.exec(rest)?.[1];
-  return { kind: 'reply', timeMs: Number(time ?? 0), bytes: Number(bytes), ttl: Number(ttl) };
+  return { timeMs: Number(time ?? 0), bytes: Number(bytes), ttl: Number(ttl) };
 }
 
 /** `Reply from 127.0.0.1: bytes=32 time<1ms TTL=128`, in any language; IPv6 has the time only. */
@@ -38,7 +36,7 @@ function parseWindowsReply(line: string): SystemOutcome | undefined {
   const [, bytes, sign, time, ttl] = match;
   const timeMs = sign === '<' ? UNDER_ONE_MS : Number(time);
   const payload = Number(bytes ?? 0);
-  return { kind: 'reply', timeMs, bytes: payload + 8, ttl: ttl === undefined ? null : Number(ttl) };
+  return { timeMs, bytes: payload + 8, ttl: ttl === undefined ? null : Number(ttl) };
 }
 
 const WINDOWS_ERRORS: ReadonlyArray<readonly [words: RegExp, type: number, code: number]> = [
@@ -57,20 +55,20 @@ function parseError(line: string, family: IpFamily): SystemOutcome | undefined {
     /^\d+ bytes from (\S+): (\D.+)$/.exec(line);
   if (unix !== null) {
     const [, from = '', message = ''] = unix;
-    return { kind: 'error', from, ...identify(message.trim(), family), message: message.trim() };
+    return { from, ...identify(message.trim(), family), message: message.trim() };
   }
   const windows = /^\S+ \S+ ([\d.]+|[\da-f:]+): (.+)$/i.exec(line);
   const known = WINDOWS_ERRORS.find(([words]) => words.test(line));
   if (known !== undefined) {
     const [, icmpType, icmpCode] = known;
     const message = describeIcmpError(family, { type: icmpType, code: icmpCode, info: 0 });
-    return { kind: 'error', from: windows?.[1] ?? null, icmpType, icmpCode, message };
+    return { from: windows?.[1] ?? null, icmpType, icmpCode, message };
   }
   const local = /^(?:ping6?|PING): (?:send(?:to|msg)|connect|transmit|local error)[^:.]*[:.] (.+?)\.?$/.exec(
     line,
   );
   if (local === null) return undefined;
-  return { kind: 'error', from: null, icmpType: null, icmpCode: null, message: local[1] ?? line };
+  return { from: null, icmpType: null, icmpCode: null, message: local[1] ?? line };
 }
 
 /** Type and code by the words for them. */

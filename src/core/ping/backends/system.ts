@@ -41,8 +41,9 @@ export async function openSystemBackend(
 
 function tellResult(target: PingTarget, seq: number, result: ToolResult, listener: BackendListener): void {
   const outcome = parseSystemPing(`${result.stdout}\n${result.stderr}`, target.family);
-  if (outcome?.kind === 'reply') listener.reply(target, seq, outcome);
-  else if (outcome?.kind === 'error') listener.error(target, seq, outcome);
+  if (outcome === undefined) return;
+  if ('timeMs' in outcome) listener.reply(target, seq, outcome);
+  else listener.error(target, seq, outcome);
 }
 
 /** A ping without the capability says so at once. */
