@@ -1,4 +1,5 @@
 import type * as NodeFfi from 'node:ffi';
+import { isWindows } from './os.js';
 
 /** The signatures of a library's functions, as `node:ffi` writes them. */
 export type FunctionDefinitions = NodeFfi.FunctionDefinitions;
@@ -129,7 +130,7 @@ function pollCallback(): bigint {
 }
 
 function bindHeap() {
-  return bindLibrary(null, {
+  return bindLibrary(isWindows ? 'ucrtbase.dll' : null, {
     calloc: { arguments: ['uint64', 'uint64'], return: 'pointer' },
     free: { arguments: ['pointer'], return: 'void' },
   });
