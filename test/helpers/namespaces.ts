@@ -11,6 +11,13 @@ export interface Outcome {
   readonly stderr: string;
 }
 
+/** How nettool is run: as nobody, without `/sys`, stopped by Ctrl-C. */
+export interface NettoolRun {
+  readonly user?: boolean;
+  readonly withoutSys?: boolean;
+  readonly signalAfterMs?: number;
+}
+
 /** A network of its own. */
 export interface Namespace {
   /** The process that keeps it open. */
@@ -20,7 +27,7 @@ export interface Namespace {
   /** Runs a program in it; `user` as nobody. */
   run(program: string, args: readonly string[], options?: { user?: boolean }): Promise<Outcome>;
   /** Runs nettool in it: the sources, or the binary `$NETTOOL_BIN` names. */
-  nettool(args: readonly string[], options?: { user?: boolean; signalAfterMs?: number }): Promise<Outcome>;
+  nettool(args: readonly string[], options?: NettoolRun): Promise<Outcome>;
   /** Starts a program in it that lives until the end of the test. */
   start(program: string, args: readonly string[]): ChildProcess;
 }
@@ -31,6 +38,8 @@ const NETTOOL = process.env.NETTOOL_BIN
   ? [process.env.NETTOOL_BIN]
   : [...NODE, resolve(ROOT, 'bin/nettool.ts')];
 const AS_NOBODY = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
+
+const WITHOUT_SYS = ['unshare', '-m', 'sh', '-c', 'mount -t tmpfs none /sys && exec "$@"', 'sh'];
 
 /** Why tests in namespaces cannot run here; false when they can. */
 export function whyNoNamespaces(...tools: readonly string[]): string | false {
@@ -76,7 +85,13 @@ export async function createNamespace(t: TestContext): Promise<Namespace> {
     nettool: ([...args], options = {}) =>
       execute(
         'nsenter',
-        [...enter, ...(options.user ? AS_NOBODY : []), ...NETTOOL, ...args],
+        [
+          ...enter,
+          ...(options.withoutSys ? WITHOUT_SYS : []),
+          ...(options.user ? AS_NOBODY : []),
+          ...NETTOOL,
+          ...args,
+        ],
         options.signalAfterMs,
       ),
     start(program, args) {
