@@ -34,13 +34,9 @@ export function systemError(syscall: string, errno: number = readErrno()): NodeJ
   return Object.assign(new Error(`${syscall} ${code}`), { errno, code, syscall });
 }
 
-/** `EACCES` for 13; an unknown number stays a number. */
+/** `EACCES` for 13. */
 export function nameErrno(errno: number): string {
-  try {
-    return getSystemErrorName(-errno);
-  } catch {
-    return `errno ${errno}`;
-  }
+  return errno > 0 ? getSystemErrorName(-errno) : `errno ${errno}`;
 }
 
 /** `setsockopt` with an int. */
