@@ -122,16 +122,19 @@ function reportAlive({ io }: Context): PingReport {
 
 /** Looks up the names of addresses before they are shown, as iputils does: never for hosts given as addresses. */
 function createNames(names: Map<string, string>, numeric: boolean): (event: PingEvent) => Promise<void> {
-  const asked = new Set<string>();
-  return async (event) => {
-    if (numeric || !('address' in event) || isIP(event.host.split('%')[0] ?? '') !== 0) return;
-    const from = 'from' in event ? event.from : undefined;
-    const address = from ?? event.address;
-    if (asked.has(address)) return;
-    asked.add(address);
+  const lookups = new Map<string, Promise<void>>();
+  const lookUp = async (address: string): Promise<void> => {
     const { lookupName } = await import('../core/net/lookup.js');
     const name = await lookupName(address, NAME_TIMEOUT_MS);
     if (name !== undefined) names.set(address, name);
+  };
+  return async (event) => {
+    if (numeric || !('address' in event) || isIP(event.host.split('%')[0] ?? '') !== 0) return;
+    const address = ('from' in event ? event.from : undefined) ?? event.address;
+    const lookup = lookups.get(address) ?? lookUp(address);
+    lookups.set(address, lookup);
+    // All hosts start at once, and only the IPv6 header shows a name: their lookups go on side by side.
+    if (event.type !== 'start' || event.family === 6) await lookup;
   };
 }
 

@@ -79,31 +79,35 @@ export function createSession(
     if (run !== undefined && !run.finished) handle(run);
   }
 
+  /** Sends the next probe; at the start as many as are to be preloaded. */
   function send(run: HostRun): void {
     run.sendTimer = undefined;
     run.sendSoon = undefined;
-    if (run.finished || isAllSent(run)) return;
+    do {
+      if (run.finished || isAllSent(run)) return;
+      sendProbe(run);
+    } while (run.lastSeq < options.preload);
+    const interval = intervalOf(run);
+    // A late probe does not delay the next, except the first, which pays for the start.
+    const first = run.lastSeq <= options.preload;
+    run.nextAt = (first ? run.sentAt : Math.max(run.nextAt, run.sentAt - interval)) + interval;
+    scheduleSend(run);
+  }
+
+  function sendProbe(run: HostRun): void {
     const { host, address } = run.target;
-    const now = performance.now();
     if (options.reportWaiting && run.pending.has(run.lastSeq)) {
       emit({ type: 'waiting', host, address, seq: run.lastSeq, at: timestamp() });
     }
     const seq = ++run.lastSeq;
-    run.sentAt = now;
-    run.pending.set(seq, now);
+    run.sentAt = performance.now();
+    run.pending.set(seq, run.sentAt);
     run.answered.delete(seq - REMEMBERED_PROBES);
     run.timedOut.delete(seq - REMEMBERED_PROBES);
-    run.statistics.sent(seq, now);
+    run.statistics.sent(run.sentAt);
     if (options.reportSent) emit({ type: 'sent', host, address, seq });
     backend?.send(run.target, seq);
-    if (run.finished) return;
     armTimeout(run);
-    const interval = intervalOf(run);
-    const preloading = seq < options.preload;
-    // A late probe does not delay the next, except the first, which pays for the start.
-    const dueAt = seq === 1 ? now : Math.max(run.nextAt, now - interval);
-    run.nextAt = preloading ? now : dueAt + interval;
-    scheduleSend(run);
   }
 
   function isAllSent({ lastSeq }: HostRun): boolean {

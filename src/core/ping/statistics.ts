@@ -5,7 +5,7 @@ const MAX_SAMPLES = 100_000;
 
 /** Adds up one host's probes. Times go in and are kept as whole microseconds, as iputils does. */
 export interface Statistics {
-  sent(seq: number, nowMs: number): void;
+  sent(nowMs: number): void;
   /** A reply that counts; `inFlight` is how many probes were on their way when it came. */
   reply(seq: number, timeMs: number): void;
   duplicate(timeMs: number): void;
@@ -41,7 +41,7 @@ export function createStatistics(): Statistics {
   let firstMs: number | undefined;
   let lastMs = 0;
   return {
-    sent(_seq, nowMs) {
+    sent(nowMs) {
       count.transmitted++;
       firstMs ??= nowMs;
       lastMs = nowMs;

@@ -15,7 +15,14 @@ import {
   stampEchoRequest,
   stripIpHeader,
 } from '../packet.js';
-import type { BackendListener, PingBackend, PingOptions, PingTarget, ProbeReply } from '../types.js';
+import type {
+  BackendListener,
+  PingBackend,
+  PingOptions,
+  PingTarget,
+  ProbeError,
+  ProbeReply,
+} from '../types.js';
 import { type ControlInfo, decodeControl, type ExtendedError } from './control.js';
 import { type IcmpSocket, interfaceIndex, openIcmpSocket } from './icmp-socket.js';
 import { localError, ORIGIN_LOCAL, tooLong, toProbeError } from './probe-error.js';
@@ -150,7 +157,13 @@ export function openIcmpBackend(settings: IcmpBackendSettings): PingBackend {
     errorsSeen = undefined;
     if (told) return;
     if (others > 0 && tries < MAX_SEND_TRIES) sendProbe(lane, seq, tries + 1);
-    else listener.error(lane.target, seq, localError(errno));
+    else listener.error(lane.target, seq, explain(localError(errno)));
+  }
+
+  /** The kernel's word for a missing SO_BROADCAST is not enlightening. */
+  function explain(error: ProbeError): ProbeError {
+    if (error.code !== 'EACCES' || options.broadcast) return error;
+    return { ...error, message: `${error.message} (a broadcast address takes -b)` };
   }
 
   function receive(state: SocketState, { data, name, control }: ReceivedMessage, isError: boolean): void {
