@@ -1,4 +1,3 @@
-import { lookup, lookupService } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { NettoolError, toNettoolError } from '../errors.js';
 
@@ -23,6 +22,7 @@ export async function lookupAddresses(host: string, family?: IpFamily): Promise<
     return [{ address: bare, family: literal as IpFamily }];
   }
   try {
+    const { lookup } = await import('node:dns/promises');
     const found = await lookup(bare, { all: true, order: 'verbatim', family: family ?? 0 });
     const addresses = found.filter(
       (entry): entry is ResolvedAddress => entry.family === 4 || entry.family === 6,
@@ -36,6 +36,7 @@ export async function lookupAddresses(host: string, family?: IpFamily): Promise<
 
 /** The name of an address when the resolver knows one within the time given; else `undefined`. */
 export async function lookupName(address: string, timeoutMs: number): Promise<string | undefined> {
+  const { lookupService } = await import('node:dns/promises');
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(resolve, timeoutMs, undefined);

@@ -8,7 +8,7 @@ import {
   viewRates,
   viewRoutes,
 } from '../../../src/commands/views/ifconfig.js';
-import { EMPTY_ADDRESS, emptyInterface } from '../../../src/core/interfaces/backends/base.js';
+import { EMPTY_ADDRESS, emptyInterface } from '../../../src/core/interfaces/backends/empty.js';
 import type { NetworkInterface } from '../../../src/core/interfaces/types.js';
 
 const style = createStyle({ isTTY: false, color: 'never', env: {} });

@@ -6,7 +6,7 @@ import type {
   Route,
   TransmitCounters,
 } from '../types.js';
-import { EMPTY_ADDRESS, emptyInterface } from './base.js';
+import { EMPTY_ADDRESS, emptyInterface } from './empty.js';
 
 /** Reads `/sbin/ifconfig -a` of macOS: a line with the flags, then indented lines. */
 export function parseDarwinIfconfig(text: string): NetworkInterface[] {

@@ -8,7 +8,7 @@ import type {
   Route,
   TransmitCounters,
 } from '../types.js';
-import { EMPTY_ADDRESS, emptyInterface } from './base.js';
+import { EMPTY_ADDRESS, emptyInterface } from './empty.js';
 import { addressFlagNames, arphrdName, flagNames, IFF, scopeName } from './linux-names.js';
 
 /** What `/proc/net/dev` says of each interface. */

@@ -1,6 +1,6 @@
 import { formatIpBytes, formatNetmask } from '../../net/ip-bytes.js';
 import type { InterfaceAddress, NetworkInterface, Route } from '../types.js';
-import { EMPTY_ADDRESS, emptyInterface } from './base.js';
+import { EMPTY_ADDRESS, emptyInterface } from './empty.js';
 
 /** Copies memory of this process; what lies behind the pointers of a structure. */
 export type ReadMemory = (pointer: bigint, sizeBytes: number) => Buffer;

@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import { NettoolError, toNettoolError } from '../../errors.js';
 import type { IpFamily } from '../../net/lookup.js';
 import { encodeSockaddr } from '../../net/sockaddr.js';
@@ -100,7 +99,7 @@ function startSocket(fd: number, settings: IcmpSocketSettings): IcmpSocket {
   return {
     family,
     raw,
-    identifier: randomInt(1, 0xffff),
+    identifier: 1 + Math.floor(Math.random() * 0xfffe),
     send(packet, to) {
       const sent = libc.sendto(fd, packet, BigInt(packet.length), 0, to, to.length);
       return sent < 0 ? (systemError('sendto').errno ?? -1) : 0;

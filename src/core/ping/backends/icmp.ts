@@ -1,4 +1,3 @@
-import { NettoolError } from '../../errors.js';
 import { formatIpBytes, parseIpBytes } from '../../net/ip-bytes.js';
 import { decodeSockaddr, encodeSockaddr } from '../../net/sockaddr.js';
 import { createRealtimeClock, type Libc, nameErrno, type ReceivedMessage } from '../../platform/libc.js';
@@ -274,11 +273,4 @@ function addressKey(address: string): string {
 function scopeOf(libc: Libc, { address, family }: PingTarget, options: PingOptions): number {
   const zone = address.split('%')[1] ?? options.sourceInterface;
   return family === 4 || zone === undefined ? 0 : interfaceIndex(libc, zone);
-}
-
-/** Whether a failure to open a backend means that another means should be tried. */
-export function isNotPermitted(error: unknown): boolean {
-  if (error instanceof NettoolError) return error.code === 'UNSUPPORTED' || error.code === 'PERMISSION';
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === 'EACCES' || code === 'EPERM' || code === 'EPROTONOSUPPORT';
 }

@@ -2,10 +2,6 @@ import { NettoolError, toNettoolError } from '../../errors.js';
 import { loadLibc } from '../../platform/libc.js';
 import { isWindows, platform } from '../../platform/os.js';
 import type { BackendListener, PingBackend, PingMethod, PingOptions, PingTarget } from '../types.js';
-import { openHttpBackend } from './http.js';
-import { isNotPermitted, openIcmpBackend } from './icmp.js';
-import { openSystemBackend } from './system.js';
-import { openTcpBackend } from './tcp.js';
 
 /** The backend for what was asked: for ICMP the first means this system permits. */
 export async function openBackend(
@@ -16,9 +12,9 @@ export async function openBackend(
   const { probe } = options;
   switch (probe.kind) {
     case 'tcp':
-      return openTcpBackend(probe.port, options, listener);
+      return (await import('./tcp.js')).openTcpBackend(probe.port, options, listener);
     case 'http':
-      return openHttpBackend(probe.url, options, listener);
+      return (await import('./http.js')).openHttpBackend(probe.url, options, listener);
     case 'icmp':
       return openIcmp(probe.method, targets, options, listener);
   }
@@ -70,12 +66,20 @@ async function openMethod(
   options: PingOptions,
   listener: BackendListener,
 ): Promise<PingBackend> {
-  if (method === 'system') return openSystemBackend(options, listener);
+  if (method === 'system') return (await import('./system.js')).openSystemBackend(options, listener);
   if (method === 'icmp-api') {
     const { openWindowsBackend } = await import('./win32.js');
     return openWindowsBackend(options, listener);
   }
   const libc = loadLibc();
   if (libc === undefined) throw new NettoolError('UNSUPPORTED', 'this program has no access to ICMP sockets');
+  const { openIcmpBackend } = await import('./icmp.js');
   return openIcmpBackend({ libc, raw: method === 'icmp-raw', targets, options, listener });
+}
+
+/** Whether a failure to open a backend means that another means should be tried. */
+function isNotPermitted(error: unknown): boolean {
+  if (error instanceof NettoolError) return error.code === 'UNSUPPORTED' || error.code === 'PERMISSION';
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === 'EACCES' || code === 'EPERM' || code === 'EPROTONOSUPPORT';
 }
