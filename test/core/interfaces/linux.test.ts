@@ -13,6 +13,7 @@ import {
   listByProc,
   parseIfInet6,
   parseProcNetDev,
+  parseProcNetIpv6Route,
   parseProcNetRoute,
 } from '../../../src/core/interfaces/backends/linux-proc.js';
 import { decodeDatagram, encodeDumpRequest, RTM } from '../../../src/core/interfaces/backends/netlink.js';
@@ -166,11 +167,23 @@ test('/proc/net says the same of counters and IPv6 addresses as netlink', () => 
   const routes = parseProcNetRoute(text('proc-route.txt'));
   assert.deepEqual(routes.find(({ destination }) => destination === 'default')?.gateway, '10.0.0.2');
   assert.ok(routes.some(({ destination }) => destination === '172.16.0.0/12'));
+  assert.deepEqual(
+    parseProcNetIpv6Route(text('proc-ipv6-route.txt')).map(({ destination, gateway }) => [
+      destination,
+      gateway,
+    ]),
+    [
+      ['fd00::/64', null],
+      ['fe80::/64', null],
+      ['default', 'fd00::1'],
+    ],
+  );
 });
 
 test('without netlink, /proc still lists loopback', { skip: process.platform !== 'linux' }, async () => {
   const lo = (await listByProc()).find(({ name }) => name === 'lo');
   assert.equal(lo?.loopback, true);
+  assert.equal(lo?.mtu, 65_536);
   assert.ok(lo?.addresses.some(({ address }) => address === '127.0.0.1'));
 });
 

@@ -94,6 +94,37 @@ export function parseProcNetRoute(text: string): Route[] {
     });
 }
 
+const RTF_UP = 0x1;
+const RTF_REJECT = 0x200;
+const RTF_LOCAL = 0x80000000;
+
+/** The lines of `/proc/net/ipv6_route` that lead to other hosts. */
+export function parseProcNetIpv6Route(text: string): Route[] {
+  const address = (hex: string): string => formatIpBytes(Buffer.from(hex, 'hex'));
+  return text.split('\n').flatMap((line) => {
+    const [destination, prefix, , , gateway, metric, , , flags, name] = line.trim().split(/\s+/);
+    if (name === undefined || destination === undefined || gateway === undefined) return [];
+    const bits = Number.parseInt(flags ?? '', 16);
+    const own = (bits & RTF_UP) === 0 || (bits & (RTF_REJECT | RTF_LOCAL)) !== 0;
+    if (own || destination.startsWith('ff')) return [];
+    const length = Number.parseInt(prefix ?? '', 16);
+    return {
+      family: 'inet6' as const,
+      destination: length === 0 ? 'default' : `${address(destination)}/${length}`,
+      gateway: /^0+$/.test(gateway) ? null : address(gateway),
+      interface: name,
+      metric: Number.parseInt(metric ?? '', 16) || null,
+      source: null,
+    };
+  });
+}
+
+/** Routes by `/proc/net`. */
+export async function routesByProc(): Promise<Route[]> {
+  const inet6 = await readFile('/proc/net/ipv6_route', 'utf8').catch(() => '');
+  return [...parseProcNetRoute(await readFile('/proc/net/route', 'utf8')), ...parseProcNetIpv6Route(inet6)];
+}
+
 /**
  * Interfaces by `/proc/net`, which is right in every namespace, and `/sys` where it speaks of the same interface;
  * IPv4 addresses come from Node, which leaves out those of interfaces that are not running.
@@ -107,7 +138,11 @@ export async function listByProc(): Promise<NetworkInterface[]> {
     [...counters].map(async ([name, count]) => {
       const own = inet6.filter((entry) => entry.name === name);
       const inet = (known[name] ?? []).filter((entry) => entry.family === 'IPv4').map(toInet);
-      const link = sysfs.includes(name) ? await readSysfs(name) : {};
+      const [first] = known[name] ?? [];
+      const link = {
+        ...(first === undefined ? {} : { address: first.mac }),
+        ...(sysfs.includes(name) ? await readSysfs(name) : { mtu: await readMtu(name) }),
+      };
       const addresses = [...inet, ...own.map(({ address }) => address)];
       return assemble(name, { index: own[0]?.index ?? 0, addresses, ...count, link });
     }),
@@ -156,6 +191,11 @@ function assemble(name: string, { index, addresses, rx, tx, link }: Parts): Netw
     rx,
     tx,
   };
+}
+
+/** IPv6's idea of the MTU, which is the link's unless someone set it apart; it is right in every namespace. */
+async function readMtu(name: string): Promise<string> {
+  return (await readFile(`/proc/sys/net/ipv6/conf/${name}/mtu`, 'utf8').catch(() => '0')).trim();
 }
 
 const SYSFS_FILES = [

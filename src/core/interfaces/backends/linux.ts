@@ -4,7 +4,7 @@ import { type Libc, loadLibc, systemError } from '../../platform/libc.js';
 import type { DnsSettings, InterfaceAddress, InterfacesBackend, NetworkInterface, Route } from '../types.js';
 import { createEthtool, type LinkSettings } from './ethtool.js';
 import { type DecodedLink, decodeAddress, decodeLink, decodeRoute } from './linux-decode.js';
-import { listByProc, parseProcNetRoute } from './linux-proc.js';
+import { listByProc, routesByProc } from './linux-proc.js';
 import { decodeDatagram, encodeDumpRequest, type NetlinkMessage, RTM } from './netlink.js';
 import { parseResolvConf } from './resolv-conf.js';
 
@@ -29,7 +29,7 @@ export const linuxBackend: InterfacesBackend = {
   },
   async routes() {
     const libc = loadLibc();
-    if (libc === undefined) return parseProcNetRoute(await readFile('/proc/net/route', 'utf8'));
+    if (libc === undefined) return routesByProc();
     return routesByNetlink(libc);
   },
   async dns(): Promise<DnsSettings> {

@@ -62,12 +62,12 @@ export function openIcmpSocket(settings: IcmpSocketSettings): IcmpSocket {
   if (fd < 0) throw systemError('socket');
   try {
     setOptions(libc, fd, settings);
-    return startSocket(fd, settings);
+    const socket = startSocket(fd, settings);
+    warmUp(libc, options);
+    return socket;
   } catch (error) {
     libc.close(fd);
     throw error;
-  } finally {
-    warmUp(libc, options);
   }
 }
 

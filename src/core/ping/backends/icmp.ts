@@ -44,6 +44,8 @@ interface SentProbe {
 /** A target with its socket and the probes it may still answer. */
 interface Lane {
   readonly target: PingTarget;
+  /** The address in canonical form, as senders are decoded. */
+  readonly key: string;
   readonly sockaddr: Buffer;
   readonly socket: SocketState;
   readonly sent: Map<number, SentProbe>;
@@ -79,7 +81,9 @@ export function openIcmpBackend(settings: IcmpBackendSettings): PingBackend {
   /** Set while the errors behind a failed send are read. */
   let errorsSeen: ((error: ExtendedError, seq: number) => void) | undefined;
 
+  let closed = false;
   const close = (): void => {
+    closed = true;
     for (const { socket } of sockets) socket.close();
   };
   try {
@@ -121,12 +125,14 @@ export function openIcmpBackend(settings: IcmpBackendSettings): PingBackend {
       state = created;
     }
     const sockaddr = encodeSockaddr(target.address, 0, scopeOf(libc, target, options));
-    const lane = { target, sockaddr, socket: state, sent: new Map(), lastSeq: 0 };
+    const lane: Lane = { target, key, sockaddr, socket: state, sent: new Map(), lastSeq: 0 };
     state.lanes.set(key, lane);
     return lane;
   }
 
   function sendProbe(lane: Lane, seq: number, tries: number): void {
+    // A repeated try may come after the end, when the descriptor belongs to someone else.
+    if (closed) return;
     const { socket, packet } = lane.socket;
     stampEchoRequest(packet, { identifier: socket.identifier, sequence: seq, nowMs: Date.now() });
     lane.lastSeq = seq;
@@ -191,7 +197,7 @@ export function openIcmpBackend(settings: IcmpBackendSettings): PingBackend {
       timeMs: roundTrip(sent, arrived.info),
       bytes: message.length,
       ttl: arrived.ttl ?? null,
-      ...(from !== undefined && from !== addressKey(lane.target.address) ? { from } : {}),
+      ...(from !== undefined && from !== lane.key ? { from } : {}),
       ...(state.socket.raw && state.socket.family === 4 && checksum(message) !== 0
         ? { badChecksum: true }
         : {}),
