@@ -22,7 +22,7 @@ interface IfconfigFlags {
   readonly ipv4?: boolean;
   readonly ipv6?: boolean;
   readonly watch?: boolean;
-  readonly interval: number;
+  readonly interval?: number;
   readonly count?: number;
   readonly routes?: boolean;
 }
@@ -42,12 +42,7 @@ export function registerIfconfig(program: Command, run: Run): void {
     .option('-6, --ipv6', 'leave out IPv4 addresses')
     .option('--routes', 'show routes, default gateways and name servers instead')
     .option('--watch', 'show what flows per second until stopped')
-    .option(
-      '-i, --interval <time>',
-      'with --watch: between two looks (default: 1s)',
-      parseDuration,
-      DEFAULT_INTERVAL_MS,
-    )
+    .option('-i, --interval <time>', 'with --watch: between two looks (default: 1s)', parseDuration)
     .option('-c, --count <n>', 'with --watch: stop after this many looks', parseCount)
     .action(
       action<IfconfigFlags>(run, async (context, [name], flags) => {
@@ -64,9 +59,10 @@ function checkRelations(flags: IfconfigFlags): void {
   if (flags.ipv4 && flags.ipv6) throw new NettoolError('USAGE', '-4 and -6 exclude each other');
   if (flags.all && flags.up) throw new NettoolError('USAGE', '-a and --up exclude each other');
   if (flags.watch && flags.routes) throw new NettoolError('USAGE', '--watch and --routes exclude each other');
-  if (flags.watch && flags.interval <= 0)
-    throw new NettoolError('USAGE', 'the interval must be more than nothing');
-  if (flags.count !== undefined && !flags.watch) throw new NettoolError('USAGE', '-c is for --watch');
+  if (flags.interval === 0) throw new NettoolError('USAGE', 'the interval must be more than nothing');
+  if ((flags.count !== undefined || flags.interval !== undefined) && !flags.watch) {
+    throw new NettoolError('USAGE', '-c and -i are for --watch');
+  }
 }
 
 function selectInterfaces(
@@ -130,7 +126,7 @@ async function watch(
     else report(event);
     if (looks === flags.count) return 0;
     before = now;
-    await pause(now.at + flags.interval - performance.now(), io.signal);
+    await pause(now.at + (flags.interval ?? DEFAULT_INTERVAL_MS) - performance.now(), io.signal);
   }
   return 0;
 }

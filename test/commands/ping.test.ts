@@ -298,3 +298,10 @@ test('an interface or source address that is not there is named', { skip }, asyn
   assert.equal(noAddress.code, 45);
   assert.match(noAddress.stderr, /cannot send from 192\.0\.2\.250 \(this machine has no such address\)/);
 });
+
+test('a run that is stopped while names are looked up ends at once, as interrupted', async () => {
+  const stopped = new AbortController();
+  stopped.abort(new NettoolError('INTERRUPTED', 'interrupted'));
+  const { code } = await run(['ping', 'nosuch.invalid'], { signal: stopped.signal });
+  assert.equal(code, 130);
+});

@@ -7,7 +7,7 @@ import { findSource } from './backends/route.js';
 import { createEventQueue, type EventQueue } from './event-queue.js';
 import { createSession, USER_INTERVAL_MS } from './session.js';
 import { expandHosts } from './targets.js';
-import type { PingEvent, PingOptions, PingTarget } from './types.js';
+import type { PingBackend, PingEvent, PingOptions, PingTarget } from './types.js';
 
 export type { PingEvent, PingOptions } from './types.js';
 
@@ -22,7 +22,7 @@ const USER_PRELOAD = 3;
  */
 export async function* ping(options: PingOptions): AsyncGenerator<PingEvent, void, undefined> {
   checkManners(options);
-  const { targets, failures } = await resolveTargets(options);
+  const { targets, failures } = await orAbort(resolveTargets(options), options.signal);
   const [firstFailure] = failures;
   if (targets.length === 0 && failures.length === 1 && firstFailure !== undefined) throw firstFailure.error;
   for (const { host, error } of failures) {
@@ -42,27 +42,28 @@ async function* pingTargets(targets: readonly PingTarget[], options: PingOptions
   const queue: EventQueue<PingEvent> = createEventQueue();
   const session = createSession(targets, options, queue.push);
   const backend = await openBackend(targets, options, session.listener);
-  const { probe, sizeBytes, signal } = options;
-  for (const target of targets) {
-    const source = backend.sourceOf?.(target) ?? null;
-    const where =
-      probe.kind === 'tcp' ? { port: probe.port } : probe.kind === 'http' ? { url: probe.url } : undefined;
-    yield { type: 'start', ...target, method: backend.method, sizeBytes, source, ...where };
-  }
+  const { signal } = options;
   signal.addEventListener('abort', session.stop);
   if (signal.aborted) session.stop();
-  const running = session.run(backend).then(() => {
-    for (const summary of session.summaries(backend.method)) queue.push(summary);
-    queue.end();
-  });
   try {
+    for (const target of targets) yield startEvent(target, backend, options);
+    session.run(backend).then(() => {
+      for (const summary of session.summaries(backend.method)) queue.push(summary);
+      queue.end();
+    });
     yield* queue;
   } finally {
     session.stop();
-    await running;
     signal.removeEventListener('abort', session.stop);
     backend.close();
   }
+}
+
+function startEvent(target: PingTarget, backend: PingBackend, { probe, sizeBytes }: PingOptions): PingEvent {
+  const source = backend.sourceOf?.(target) ?? null;
+  const event = { type: 'start' as const, ...target, method: backend.method, sizeBytes, source };
+  if (probe.kind === 'tcp') return { ...event, port: probe.port };
+  return probe.kind === 'http' ? { ...event, url: probe.url } : event;
 }
 
 /** What iputils asks of those who are not root, as the network belongs to others too. */
@@ -75,6 +76,17 @@ function checkManners({ intervalMs, preload, probe }: PingOptions): void {
   }
   if (preload > USER_PRELOAD)
     throw new NettoolError('USAGE', `only root may preload more than ${USER_PRELOAD}`);
+}
+
+/** A name server that does not answer must not keep anyone who wants to leave. */
+async function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stop: () => void = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
+  });
+  return Promise.race([work, aborted]).finally(() => signal.removeEventListener('abort', stop));
 }
 
 interface Failure {
