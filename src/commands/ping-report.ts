@@ -54,7 +54,7 @@ function createTextReport(context: Context, flags: PingFlags, options: PingOptio
   const names = new Map<string, string>();
   const settings = toSettings(context, flags, options, names);
   const { io, style } = context;
-  const nameOf = createNames(names, flags.numeric === true);
+  const nameOf = createNames(names, flags.numeric === true, style.stdout.foreign);
   if (flags.pattern !== undefined && !context.quiet) {
     io.stdout.write(`PATTERN: 0x${Buffer.from(flags.pattern).toString('hex')}\n`);
   }
@@ -96,6 +96,7 @@ function toSettings(
     audible: flags.audible === true,
     paced: options.adaptive || flags.flood === true || options.intervalMs === 0,
     broadcast: options.broadcast,
+    connects: options.probe.kind !== 'icmp',
     many: false,
     interfaceName: flags.interface,
     names,
@@ -121,12 +122,16 @@ function reportAlive({ io }: Context): PingReport {
 }
 
 /** Looks up the names of addresses before they are shown, as iputils does: never for hosts given as addresses. */
-function createNames(names: Map<string, string>, numeric: boolean): (event: PingEvent) => Promise<void> {
+function createNames(
+  names: Map<string, string>,
+  numeric: boolean,
+  escape: (text: string) => string,
+): (event: PingEvent) => Promise<void> {
   const lookups = new Map<string, Promise<void>>();
   const lookUp = async (address: string): Promise<void> => {
     const { lookupName } = await import('../core/net/lookup.js');
     const name = await lookupName(address, NAME_TIMEOUT_MS);
-    if (name !== undefined) names.set(address, name);
+    if (name !== undefined) names.set(address, escape(name));
   };
   return async (event) => {
     if (numeric || !('address' in event) || isIP(event.host.split('%')[0] ?? '') !== 0) return;

@@ -48,7 +48,7 @@ function viewInterface(entry: NetworkInterface, style: Style): string {
     `${name}: flags=${entry.flagBits & 0xffff}<${flags.join(',')}>  mtu ${entry.mtu}`,
     ...entry.addresses.map((address) => INDENT + viewAddress(address, style)),
     INDENT + viewHardware(entry),
-    INDENT + viewLink(entry),
+    INDENT + viewLink(entry, style),
     `${INDENT}RX packets ${rx.packets}  bytes ${rx.bytes} (${formatBytes(rx.bytes)})`,
     `${INDENT}RX errors ${rx.errors}  dropped ${rx.dropped + rx.missed}  overruns ${rx.overruns}  frame ${rx.frame}`,
     `${INDENT}TX packets ${tx.packets}  bytes ${tx.bytes} (${formatBytes(tx.bytes)})`,
@@ -76,7 +76,7 @@ function viewHardware({ type, mac, queueLength }: NetworkInterface): string {
   return `${address}${queue}  (${hardware})`;
 }
 
-function viewLink(entry: NetworkInterface): string {
+function viewLink(entry: NetworkInterface, style: Style): string {
   const facts: ReadonlyArray<readonly [name: string, value: string | null]> = [
     ['state', entry.state],
     ['speed', entry.speedMbps === null ? null : `${entry.speedMbps}Mb/s`],
@@ -85,7 +85,7 @@ function viewLink(entry: NetworkInterface): string {
     ['link', entry.link],
     ['kind', entry.kind],
     ['driver', entry.driver === entry.kind ? null : entry.driver],
-    ['alias', entry.description],
+    ['alias', entry.description === null ? null : style.foreign(entry.description)],
     ['altname', entry.altNames.join(',') || null],
   ];
   return facts.flatMap(([name, value]) => (value === null ? [] : [`${name} ${value}`])).join('  ');

@@ -20,6 +20,8 @@ export interface PingViewSettings {
   readonly audible: boolean;
   /** `-A`, `-f`, `-i 0`: the summary tells the pace. */
   readonly paced: boolean;
+  /** Probes are connections. */
+  readonly connects: boolean;
   /** `-b`: others than the target answer. */
   readonly broadcast: boolean;
   /** Several hosts: one table instead of a summary each. */
@@ -115,7 +117,7 @@ function viewWrongData(wrong: WrongData | undefined): string {
 function viewProbeError(event: ProbeErrorEvent, style: Style, settings: PingViewSettings): string {
   const words = style.red(event.message);
   if (event.from === null) {
-    const what = event.mtu === undefined ? 'sendmsg' : 'local error';
+    const what = settings.connects ? 'connect' : event.mtu === undefined ? 'sendmsg' : 'local error';
     return `ping: ${what}: ${event.message}`;
   }
   const seq = event.icmpType === null ? `seq=${event.seq}` : `icmp_seq=${wire(event.seq)}`;

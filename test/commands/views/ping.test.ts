@@ -20,6 +20,7 @@ const settings: PingViewSettings = {
   audible: false,
   paced: false,
   broadcast: false,
+  connects: false,
   many: false,
   names: new Map(),
 };
