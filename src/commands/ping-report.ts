@@ -125,13 +125,13 @@ function reportAlive({ io }: Context): PingReport {
 function createNames(
   names: Map<string, string>,
   numeric: boolean,
-  escape: (text: string) => string,
+  toSafe: (text: string) => string,
 ): (event: PingEvent) => Promise<void> {
   const lookups = new Map<string, Promise<void>>();
   const lookUp = async (address: string): Promise<void> => {
     const { lookupName } = await import('../core/net/lookup.js');
     const name = await lookupName(address, NAME_TIMEOUT_MS);
-    if (name !== undefined) names.set(address, escape(name));
+    if (name !== undefined) names.set(address, toSafe(name));
   };
   return async (event) => {
     if (numeric || !('address' in event) || isIP(event.host.split('%')[0] ?? '') !== 0) return;
