@@ -148,7 +148,7 @@ function createGraphReport({ io, style }: Context) {
   const graph = createPingGraph();
   const block = createLiveBlock(io.stdout);
   const draw = (): void => {
-    const size = { columns: io.stdout.columns ?? DEFAULT_COLUMNS, rows: io.stdout.rows ?? DEFAULT_ROWS };
+    const size = { columns: io.stdout.columns || DEFAULT_COLUMNS, rows: io.stdout.rows || DEFAULT_ROWS };
     block.draw(graph.draw(style.stdout, size));
   };
   let timer: NodeJS.Timeout | undefined;

@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { NettoolError } from '../../src/core/errors.js';
+import { hasTool } from '../helpers/namespaces.js';
 import { type Json, parseLines, run, start } from '../helpers/run.js';
 
 const icmp = await run(['ping', '-c', '1', '-W', '1', '127.0.0.1', '--json']);
@@ -168,6 +172,28 @@ test('--http times the first byte of a HEAD answer and shows its status', async 
   assert.equal(code, 0);
   assert.match(stdout, /^HTTP 503 from 127\.0\.0\.1: seq=1 time=[\d.]+ ms$/m);
   assert.deepEqual(seen, [`HEAD /health?x=1 127.0.0.1:${port}`]);
+});
+
+test('--http over TLS checks the certificate', {
+  skip: hasTool('openssl') ? false : 'no openssl',
+}, async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'nettool-ping-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  const request = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=127.0.0.1', '-days', '1'];
+  const names = ['-addext', 'subjectAltName=IP:127.0.0.1'];
+  execFileSync('openssl', [...request, ...names, '-keyout', key, '-out', cert], { stdio: 'ignore' });
+  const files = { key: await readFile(key), cert: await readFile(cert) };
+  const server = createHttpsServer(files, (_request, response) => response.end());
+  const port = await listen(t, server);
+  const args = ['ping', '--http', `https://127.0.0.1:${port}/`, '-c', '1', '--json'];
+  const refused = await run(args);
+  assert.equal(refused.code, 1);
+  assert.equal(parseLines(refused.stdout)[1].message, 'Self-signed certificate');
+  setDefaultCACertificates([...getCACertificates(), files.cert.toString()]);
+  t.after(() => setDefaultCACertificates(getCACertificates('bundled')));
+  const trusted = await run(args);
+  assert.equal(parseLines(trusted.stdout)[1].status, 200);
 });
 
 test('--http on something that is not HTTP, or says nothing, is an error', async (t) => {
