@@ -60,10 +60,8 @@ function createTextReport(context: Context, flags: PingFlags, options: PingOptio
   }
   const graph = flags.graph ? createGraphReport(context) : undefined;
   const hidden = graph !== undefined || flags.flood === true;
-  let hosts = 0;
   return {
     async say(event) {
-      if (event.type === 'start') hosts++;
       graph?.say(event);
       if (flags.flood) io.stdout.write((!settings.quiet && viewFlood(event)) || '');
       await nameOf(event);
@@ -71,14 +69,13 @@ function createTextReport(context: Context, flags: PingFlags, options: PingOptio
       const speaks = event.type === 'start' || event.type === 'summary' || event.type === 'host-error';
       if (hidden && !speaks) return;
       const sink = isLocalError(event) ? 'stderr' : 'stdout';
-      const many = hosts > 1 || flags.graph === true;
-      if (many && event.type === 'start' && (settings.quiet || graph !== undefined)) return;
-      const text = viewPing(event, style[sink], { ...settings, many: hosts > 1 });
+      if (event.type === 'start' && (graph !== undefined || (settings.quiet && settings.many))) return;
+      const text = viewPing(event, style[sink], settings);
       if (text !== undefined) io[sink].write(`${context.redact(text)}\n`);
     },
     end(summaries) {
       graph?.end();
-      if (hosts > 1) io.stdout.write(`${viewSummaryTable(summaries, style.stdout)}\n`);
+      if (settings.many) io.stdout.write(`${viewSummaryTable(summaries, style.stdout)}\n`);
     },
   };
 }
@@ -97,7 +94,7 @@ function toSettings(
     paced: options.adaptive || flags.flood === true || options.intervalMs === 0,
     broadcast: options.broadcast,
     connects: options.probe.kind !== 'icmp',
-    many: false,
+    many: options.hosts.length > 1,
     interfaceName: flags.interface,
     names,
   };

@@ -125,10 +125,11 @@ async function toPingOptions(context: Context, hosts: string[], flags: PingFlags
   }
   if (all.length === 0)
     throw new NettoolError('USAGE', 'a host is missing', { hint: "see 'nettool ping --help'" });
+  const { expandHosts } = await import('../core/ping/targets.js');
   const source = flags.interface;
   const family = flags.ipv4 ? 4 : flags.ipv6 ? 6 : undefined;
   return {
-    hosts: all,
+    hosts: expandHosts(all),
     probe,
     intervalMs: flags.interval ?? (flags.flood ? 0 : DEFAULT_INTERVAL_MS),
     adaptive: flags.adaptive === true,
