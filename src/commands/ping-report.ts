@@ -75,7 +75,9 @@ function createTextReport(context: Context, flags: PingFlags, options: PingOptio
     },
     end(summaries) {
       graph?.end();
-      if (settings.many) io.stdout.write(`${viewSummaryTable(summaries, style.stdout)}\n`);
+      if (!settings.many) return;
+      const table = viewSummaryTable(summaries, style.stdout);
+      io.stdout.write(`${context.quiet ? table.trimStart() : table}\n`);
     },
   };
 }

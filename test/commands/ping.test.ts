@@ -334,5 +334,5 @@ test('a run that is stopped while names are looked up ends at once, as interrupt
 
 test('-q with several hosts prints the table and nothing else', { skip }, async () => {
   const { stdout } = await run(['ping', '-q', '-c', '1', '-i', '0.01', '127.0.0.0/30']);
-  assert.match(stdout, /^\nhost .*jitter\n127\.0\.0\.1 .*\n127\.0\.0\.2 .*\n$/);
+  assert.match(stdout, /^host .*jitter\n127\.0\.0\.1 .*\n127\.0\.0\.2 .*\n$/);
 });
