@@ -1,6 +1,9 @@
 import type * as NodeFfi from 'node:ffi';
 import { isWindows } from './os.js';
 
+/** The module's name, for the source text of workers that need it too. */
+export const FFI_MODULE = 'node:ffi';
+
 /** The signatures of a library's functions, as `node:ffi` writes them. */
 export type FunctionDefinitions = NodeFfi.FunctionDefinitions;
 
@@ -191,7 +194,7 @@ function loadFfi(): typeof NodeFfi | undefined {
       if (!String(warning).includes('FFI')) Reflect.apply(emitWarning, process, [warning, ...rest]);
     }) as typeof process.emitWarning;
     try {
-      loaded = process.getBuiltinModule('node:ffi') ?? null;
+      loaded = process.getBuiltinModule(FFI_MODULE) ?? null;
     } catch {
       loaded = null;
     } finally {

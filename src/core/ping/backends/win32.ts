@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { NettoolError } from '../../errors.js';
 import { parseIpBytes } from '../../net/ip-bytes.js';
-import { hasFfi } from '../../platform/ffi.js';
+import { FFI_MODULE, hasFfi } from '../../platform/ffi.js';
 import { createEchoRequest, ICMP_HEADER_BYTES } from '../packet.js';
 import type { BackendListener, PingBackend, PingOptions, PingTarget } from '../types.js';
 import {
@@ -23,7 +23,7 @@ const MAX_WORKERS = 32;
 const WORKER = `
 const { parentPort } = require('node:worker_threads');
 process.emitWarning = () => {};
-const ffi = process.getBuiltinModule('node:ffi');
+const ffi = process.getBuiltinModule('${FFI_MODULE}');
 const u32 = 'uint32', ptr = 'pointer', buf = 'buffer';
 const { functions: api } = ffi.dlopen('iphlpapi.dll', {
   IcmpCreateFile: { arguments: [], return: ptr },
