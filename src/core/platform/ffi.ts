@@ -191,7 +191,8 @@ function loadFfi(): typeof NodeFfi | undefined {
   if (loaded === undefined) {
     const { emitWarning } = process;
     process.emitWarning = ((warning: string | Error, ...rest: unknown[]) => {
-      if (!String(warning).includes('FFI')) Reflect.apply(emitWarning, process, [warning, ...rest]);
+      if (!String(warning).startsWith('FFI is an experimental feature'))
+        Reflect.apply(emitWarning, process, [warning, ...rest]);
     }) as typeof process.emitWarning;
     try {
       loaded = process.getBuiltinModule(FFI_MODULE) ?? null;
