@@ -4,7 +4,7 @@ import { createRedactor, type Redactor } from '../core/secrets.js';
 import { type ColorChoice, createStyle, type Style } from './output/style.js';
 
 /** A stream that may be a terminal. */
-export type Terminal = { readonly isTTY?: boolean; readonly columns?: number };
+export type Terminal = { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
 
 /** Everything a run may touch of the process; tests hand in their own. */
 export interface Io {

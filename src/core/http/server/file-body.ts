@@ -1,6 +1,6 @@
 import { close, closeSync, read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { loadSendfile } from '../../platform/ffi.js';
+import { loadSendfile } from '../../platform/sendfile.js';
 import type { FileBody } from '../messages.js';
 import type { Sender } from './send-content.js';
 import type { Wire } from './wire.js';
