@@ -15,7 +15,7 @@ const MAX_SPARE_BLOCKS = 16;
 const spareBlocks: Buffer[] = [];
 
 /** What one call of sendfile may take from the disk before others have their turn. */
-const SLICE_BYTES = 1024 * 1024;
+const SLICE_BYTES = 2 * 1024 * 1024;
 const LITTLE_BYTES = 16 * 1024;
 /** A call that took longer waited for a disk: such a file is read in libuv's threads instead. */
 const SLOW_CALL_MS = 20;
@@ -91,10 +91,11 @@ class FileSender {
       const isFree = this.#wire.socket.writableLength === 0;
       const count = Math.min(SLICE_BYTES, length - this.#bytes);
       const taken = isFree ? sendfile(socket, fd, offset + this.#bytes, count) : -1;
+      const isSlow = performance.now() - before > SLOW_CALL_MS;
       if (taken > 0) this.#bytes += taken;
       // Full, failed or short: a little the ordinary way waits for room, and meets the error if there is one.
-      else await this.#sendLittle();
-      if (performance.now() - before > SLOW_CALL_MS && taken > 0) return;
+      if (taken < count) await this.#sendLittle();
+      if (isSlow) return;
       if (this.#isGone) throw new Error('the client has left');
     }
   }

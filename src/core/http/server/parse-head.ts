@@ -135,7 +135,12 @@ function checkPartial(text: string, at: number, limits: HeadLimits): Refusal | u
 /** A request line that is not `method SP target SP HTTP/1.x`: which part of it, and so which status. */
 function refuseRequestLine(line: string, limits: HeadLimits): Refusal {
   const parts = /^([^ ]+) ([^ ]+) HTTP\/(\d)\.(\d)$/.exec(line);
-  if (parts === null) return new Refusal(400, 'not a request line');
+  if (parts === null) {
+    const isLong = line.length > limits.maxTargetBytes + 32;
+    return isLong
+      ? new Refusal(414, 'the request target is too long')
+      : new Refusal(400, 'not a request line');
+  }
   if ((parts[2]?.length ?? 0) > limits.maxTargetBytes)
     return new Refusal(414, 'the request target is too long');
   if (/[^!"$-~]/.test(parts[2] ?? '')) return new Refusal(400, 'the request target holds a forbidden byte');
