@@ -51,8 +51,9 @@ export interface Resource {
   readonly isSettled: boolean;
   /** Memory it takes, roughly. */
   costBytes: number;
-  /** When its files were last compared with the disk, and last looked for anew. */
-  checkedMs: number;
+  /** The turn of the event loop in which its files were last compared with the disk. */
+  checkedTurn: number;
+  /** When it was last looked for anew. */
   foundMs: number;
 }
 
@@ -89,7 +90,7 @@ export function loadResource(key: string, found: FoundFile, options: LoadOptions
     canCompress,
     isSettled: [stat, ...Object.values(siblings).map((sibling) => sibling.stat)].every(isSettled),
     costBytes: OVERHEAD_BYTES + (bytes?.length ?? 0),
-    checkedMs: 0,
+    checkedTurn: 0,
     foundMs: 0,
   };
   for (const [coding, source] of Object.entries(siblings) as Array<[Coding, Source]>) {

@@ -7,10 +7,7 @@ import type { Representation } from './representation.js';
 import { isSameFile, isUnchanged, loadResource, openSource, type Resource } from './resource.js';
 import { ResourceCache } from './resource-cache.js';
 
-/** For so long a file is taken to be as it was: a busy one is looked at 50 times a second, and nobody saves and reloads faster. */
-const FRESH_MS = 20;
-
-/** After this it is looked for anew: links that lead elsewhere by now, files that should be sent instead. */
+/** After this a file is looked for anew: folders on the way may be links by now, better files may have come. */
 const FOUND_MS = 500;
 
 /** How often a file that changes while it is read is read again. */
@@ -34,6 +31,9 @@ export class Site {
   readonly #rules: LookupRules;
   readonly #options: SiteOptions;
   readonly #cache: ResourceCache;
+  /** Counts the turns of the event loop in which something was looked at. */
+  #turn = 1;
+  #turnEnds = false;
 
   constructor(rules: LookupRules, options: SiteOptions) {
     this.#rules = rules;
@@ -47,19 +47,19 @@ export class Site {
     return this.#cache.usedBytes;
   }
 
-  /** What answers a path; a file's content is at most 20 ms behind the disk, everything else half a second. */
+  /**
+   * What answers a path. Its state is compared with the disk once in a turn of the event loop: all requests of a turn
+   * had arrived before it began, so that none gets what was replaced before it was sent.
+   */
   find(path: string): Found {
-    const nowMs = Date.now();
     const known = this.#cache.get(path);
     if (known === undefined) return this.#findAnew(path, known);
-    const age = nowMs - known.checkedMs;
+    if (known.checkedTurn === this.#turn) return known;
+    const ageMs = Date.now() - known.foundMs;
     // A clock that was set back makes nothing young.
-    if (age < FRESH_MS && age >= 0) return known;
-    const sinceFound = nowMs - known.foundMs;
-    if (sinceFound >= FOUND_MS || sinceFound < 0 || !isUnchanged(this.#rules.root, known)) {
-      return this.#findAnew(path, known);
-    }
-    known.checkedMs = nowMs;
+    const isRecent = ageMs >= 0 && ageMs < FOUND_MS;
+    if (!isRecent || !isUnchanged(this.#rules.root, known)) return this.#findAnew(path, known);
+    this.#markChecked(known);
     return known;
   }
 
@@ -90,11 +90,21 @@ export class Site {
       const resource = this.#load(path, found, known);
       if (resource === undefined) continue;
       resource.foundMs = Date.now();
-      resource.checkedMs = resource.isSettled ? resource.foundMs : 0;
+      this.#markChecked(resource);
       this.#cache.set(resource);
       return resource;
     }
     throw new Error('the file changes faster than it can be read');
+  }
+
+  #markChecked(resource: Resource): void {
+    resource.checkedTurn = this.#turn;
+    if (this.#turnEnds) return;
+    this.#turnEnds = true;
+    setImmediate(() => {
+      this.#turn += 1;
+      this.#turnEnds = false;
+    });
   }
 
   #load(path: string, found: FoundFile, known: Resource | undefined): Resource | undefined {
