@@ -27,7 +27,10 @@ export function addStaticFlags(command: Command): Command {
       parseIndex,
     )
     .optionsGroup('Sites:')
-    .option('--spa', 'answer pages that do not exist with index.html (missing assets stay 404)')
+    .option(
+      '--spa',
+      'answer pages that do not exist with index.html (missing assets stay 404; nothing is listed)',
+    )
     .option('--clean-urls', 'answer /about with about.html, and redirect /about.html there')
     .option('--404 <file>', 'the page for what is not there (in the folder, or an absolute path)', parsePage)
     .option(

@@ -5,7 +5,7 @@ const YEAR_SECONDS = 31_536_000;
 
 /** What bundlers put a hash into. Pages are not among it: they are what leads to the new hashes. */
 const ASSET =
-  /[.-]([\w-]{8,64})(?:\.chunk|\.min|\.module)?\.(?:(js|mjs|cjs|css|wasm|woff2?|ttf|otf|map)|svg|png|jpe?g|gif|webp|avif|ico|mp[34]|webm|ogg)$/;
+  /[.-]([\w-]{8,64})(?:\.chunk|\.min|\.module|\.m?js|\.css)?\.(?:(js|mjs|cjs|css|wasm|woff2?|ttf|otf|map)|svg|png|jpe?g|gif|webp|avif|ico|mp[34]|webm|ogg)$/;
 
 /**
  * The `Cache-Control` of a file. Unless told otherwise a copy may be kept but must be checked before each use; a file

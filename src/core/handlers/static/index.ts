@@ -20,7 +20,7 @@ export interface StaticTarget {
   readonly showHidden?: boolean;
   /** Serves what symbolic links lead to outside the folder. */
   readonly followLinks?: boolean;
-  /** Lists folders without an index file; on unless said otherwise. */
+  /** Lists folders without an index file; on unless said otherwise, and off for a single page. */
   readonly listing?: boolean;
   /** The names of files that answer for their folder, the first that is there; `index.html` unless given. */
   readonly indexNames?: readonly string[];
@@ -66,7 +66,8 @@ class StaticHandler implements Handler {
       showHidden: target.showHidden ?? false,
       indexNames: target.indexNames ?? INDEX_NAMES,
       cleanUrls: target.cleanUrls ?? false,
-      listing: target.listing ?? true,
+      // A folder's address may be a page of the application.
+      listing: target.listing !== false && target.singlePage !== true,
     };
     const { cache, memoryBytes = MEMORY_BYTES } = target;
     this.#site = new Site(rules, { cache, memoryBytes, fileName });
@@ -105,7 +106,9 @@ class StaticHandler implements Handler {
       const index = this.#site.find('/');
       if (index.kind === 'resource') return andThen(respondFrom(this.#site, index, request), varyByAccept);
     }
-    return this.#missing?.respond(request) ?? errorResponse(404, request.headers);
+    const page = this.#missing?.respond(request);
+    if (page === undefined) return errorResponse(404, request.headers);
+    return this.#target.singlePage === true ? andThen(page, varyByAccept) : page;
   }
 
   async #list(request: IncomingRequest): Promise<HttpResponse> {

@@ -110,11 +110,16 @@ function isSettled({ ctimeNs, ctimeMs }: BigIntStats): boolean {
   return Math.abs(ageMs) > limitMs;
 }
 
-/** Opens a file if it is still in the state it was seen in. */
-export function openSource(root: Root, { path, stat }: Source): Opened | undefined {
+/**
+ * Opens a file if it is still in the state it was seen in; with `mayGrow` also when it has become longer since, as
+ * logs do: what was seen of it is there, and can be sent.
+ */
+export function openSource(root: Root, { path, stat }: Source, mayGrow = false): Opened | undefined {
   const opened = openWithin(root, path);
   if (typeof opened === 'number') return undefined;
-  if (isSameState(opened.stat, stat)) return opened;
+  const { dev, ino, size } = opened.stat;
+  const hasGrown = mayGrow && dev === stat.dev && ino === stat.ino && size >= stat.size;
+  if (hasGrown || isSameState(opened.stat, stat)) return opened;
   closeSync(opened.fd);
   return undefined;
 }

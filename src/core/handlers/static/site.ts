@@ -63,10 +63,10 @@ export class Site {
     return known;
   }
 
-  /** Opens the file whose bytes a representation is; `undefined` when it is not what it was. */
+  /** Opens the file whose bytes a representation is, to be sent; `undefined` when it is another one by now. */
   open({ file, siblings }: Resource, { coding }: Representation): Opened | undefined {
     const source = coding === undefined ? file : siblings[coding];
-    return source === undefined ? undefined : openSource(this.#rules.root, source);
+    return source === undefined ? undefined : openSource(this.#rules.root, source, true);
   }
 
   /** Has a path looked for anew. */
