@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { close, read } from 'node:fs';
 import { Readable } from 'node:stream';
 import type { ByteRange } from './range.js';
@@ -21,7 +21,7 @@ export function layOutParts(
   contentType: string,
 ): RangeParts {
   // Random for each answer: nobody can have put it into the file.
-  const boundary = randomUUID();
+  const boundary = randomBytes(12).toString('hex');
   const parts = ranges.map(({ first, last }, index) => ({
     first,
     last,

@@ -7,7 +7,10 @@ export interface ByteRange {
 /** Who asks for more ranges than this gets the whole: no honest client does. */
 const MAX_RANGES = 100;
 
-/** Ranges this close are sent as one: the gap costs less than another part's head (lighttpd's figure). */
+/** So few are answered to the letter. */
+const FEW_RANGES = 8;
+
+/** Among many, those this close are sent as one: the gap costs less than another part's head (lighttpd's figure). */
 const GAP_BYTES = 80;
 
 /**
@@ -49,18 +52,18 @@ function parseSpec(spec: string, sizeBytes: number): ByteRange | 'unsatisfiable'
 }
 
 /**
- * Joins ranges that overlap or nearly touch; what is left is disjoint, and in the order of the first of those each
+ * Joins ranges that overlap or touch, and of many also those that nearly do; what is left is disjoint, and in the order of the first of those each
  * was made from (RFC 9110, section 15.3.7.2). No byte is sent twice, however often it was asked for.
  */
 export function coalesce(ranges: readonly ByteRange[]): ByteRange[] {
-  if (ranges.length === 1) return [...ranges];
+  const gapBytes = ranges.length > FEW_RANGES ? GAP_BYTES : 0;
   const sorted = ranges
     .map(({ first, last }, order) => ({ first, last, order }))
     .sort((a, b) => a.first - b.first);
   const joined: Array<{ first: number; last: number; order: number }> = [];
   for (const range of sorted) {
     const before = joined.at(-1);
-    if (before === undefined || range.first - before.last - 1 > GAP_BYTES) {
+    if (before === undefined || range.first - before.last - 1 > gapBytes) {
       joined.push(range);
       continue;
     }

@@ -19,6 +19,9 @@ interface FileRequest {
 /** An answer, or that the file is no longer the one that was found. */
 type FileAnswer = HttpResponse | 'changed';
 
+/** Below this the heads of a few parts may outweigh the file. */
+const SMALL_BYTES = 2048;
+
 /** How often a file that is replaced between looking and opening is looked for again. */
 const ATTEMPTS = 3;
 
@@ -120,8 +123,8 @@ function answerInPart(
   const [range] = ranges;
   if (ranges.length === 1 && range !== undefined) return answerWithRange(site, resource, form, range);
   const parts = layOutParts(ranges, form.sizeBytes, form.contentType);
-  // Asking for parts must never bring more than asking for the whole.
-  const isMore = parts.lengthBytes > form.sizeBytes;
+  // Asking for parts must not bring more than asking for the whole.
+  const isMore = parts.lengthBytes > Math.max(form.sizeBytes, SMALL_BYTES);
   const body = readParts(site, resource, form, (bytes, fd) => {
     if (isMore) return bytes ?? { fd, offset: 0, length: form.sizeBytes };
     return bytes === undefined ? streamParts(parts, fd) : joinParts(parts, bytes);
