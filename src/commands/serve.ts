@@ -7,23 +7,21 @@ import type { ServerEvent } from '../core/http/server-types.js';
 import { action, type Context, type Run } from './context.js';
 import { parseHost, parsePort } from './options.js';
 import { createReporter, type Report } from './output/reporter.js';
+import { addStaticFlags, type StaticFlags, toStaticOptions } from './serve-static-flags.js';
 import { LOG_FORMATS, type LogFormat } from './views/access-log.js';
 import { createLogView, createServeView } from './views/serve.js';
 
 const DEFAULT_PORT = 8000;
 
-interface ServeFlags {
+interface ServeFlags extends StaticFlags {
   readonly host: string;
   readonly portFallback?: boolean;
-  readonly hidden?: boolean;
-  readonly followSymlinks?: boolean;
-  readonly listing: boolean;
   readonly log?: LogFormat;
 }
 
 /** Declares `nettool serve [target] [port]`. */
 export function registerServe(program: Command, run: Run): void {
-  program
+  const command = program
     .command('serve')
     .summary('serve a folder or a file over HTTP')
     .description(
@@ -33,11 +31,9 @@ export function registerServe(program: Command, run: Run): void {
     .argument('[port]', `the port; 0 takes a free one (default: ${DEFAULT_PORT})`, parsePort)
     .optionsGroup('Network:')
     .option('--host <address>', 'the address to listen on; 0.0.0.0 or :: for all', parseHost, '127.0.0.1')
-    .option('--port-fallback', 'take the next free port when this one is in use')
-    .optionsGroup('Files:')
-    .option('--hidden', 'serve and list files and folders that start with a dot')
-    .option('--follow-symlinks', 'follow links that leave the folder')
-    .option('--no-listing', 'answer 404 for folders without an index.html')
+    .option('--port-fallback', 'take the next free port when this one is in use');
+  addStaticFlags(command);
+  command
     .optionsGroup('Logs:')
     .addOption(
       new Option('--log <format>', 'log requests on stderr (default: dev on a terminal, else none)').choices(
@@ -70,13 +66,7 @@ function toPlan(context: Context, args: readonly unknown[], flags: ServeFlags): 
   const name = loneNumber ? '.' : first;
   const root = resolve(context.io.cwd, name);
   refuseApplication(name, root);
-  const target: HandlerTarget = {
-    kind: 'static',
-    root,
-    showHidden: flags.hidden === true,
-    followLinks: flags.followSymlinks === true,
-    listing: flags.listing,
-  };
+  const target: HandlerTarget = { kind: 'static', root, ...toStaticOptions(flags) };
   return { name, target, port: loneNumber ? Number(first) : (second ?? DEFAULT_PORT) };
 }
 
