@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { errorResponse } from '../../http/error-response.js';
 import type { Handler } from '../../http/handler.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
+import type { FolderFeatures } from './features.js';
 import { respondWithFile } from './file.js';
 import { respondWithListing } from './listing.js';
 import { contentTypeOf } from './mime.js';
@@ -19,6 +20,8 @@ export interface StaticTarget {
   readonly followLinks?: boolean;
   /** Lists folders without an `index.html`; on unless said otherwise. */
   readonly listing?: boolean;
+  /** Sorting of listings, downloads as ZIP, uploads, live reload. */
+  readonly features?: FolderFeatures;
 }
 
 const ALLOW = 'GET, HEAD, OPTIONS';
@@ -73,11 +76,11 @@ async function listAndClose(
   root: Root,
   folder: Opened,
   request: IncomingRequest,
-  { showHidden = false }: StaticTarget,
+  { showHidden = false, features }: StaticTarget,
 ): Promise<HttpResponse> {
   try {
     if (!folder.stat.isDirectory()) return errorResponse(404, request.headers);
-    return await respondWithListing(request, folder, { root, showHidden });
+    return await respondWithListing(request, folder, { root, showHidden, features });
   } finally {
     closeSync(folder.fd);
   }
