@@ -7,23 +7,23 @@ import type { ServerEvent } from '../core/http/server-types.js';
 import { action, type Context, type Run } from './context.js';
 import { parseHost, parsePort } from './options.js';
 import { createReporter, type Report } from './output/reporter.js';
+import { addFolderOptions, announce, type FolderFlags, toFolderFeatures } from './serve-folder-flags.js';
 import { LOG_FORMATS, type LogFormat } from './views/access-log.js';
 import { createLogView, createServeView } from './views/serve.js';
 
 const DEFAULT_PORT = 8000;
 
-interface ServeFlags {
+interface ServeFlags extends FolderFlags {
   readonly host: string;
   readonly portFallback?: boolean;
   readonly hidden?: boolean;
   readonly followSymlinks?: boolean;
-  readonly listing: boolean;
   readonly log?: LogFormat;
 }
 
 /** Declares `nettool serve [target] [port]`. */
 export function registerServe(program: Command, run: Run): void {
-  program
+  const command = program
     .command('serve')
     .summary('serve a folder or a file over HTTP')
     .description(
@@ -37,7 +37,8 @@ export function registerServe(program: Command, run: Run): void {
     .optionsGroup('Files:')
     .option('--hidden', 'serve and list files and folders that start with a dot')
     .option('--follow-symlinks', 'follow links that leave the folder')
-    .option('--no-listing', 'answer 404 for folders without an index.html')
+    .option('--no-listing', 'answer 404 for folders without an index.html');
+  addFolderOptions(command)
     .optionsGroup('Logs:')
     .addOption(
       new Option('--log <format>', 'log requests on stderr (default: dev on a terminal, else none)').choices(
@@ -76,6 +77,7 @@ function toPlan(context: Context, args: readonly unknown[], flags: ServeFlags): 
     showHidden: flags.hidden === true,
     followLinks: flags.followSymlinks === true,
     listing: flags.listing,
+    features: toFolderFeatures(context, root, flags),
   };
   return { name, target, port: loneNumber ? Number(first) : (second ?? DEFAULT_PORT) };
 }
@@ -93,7 +95,11 @@ function refuseApplication(name: string, path: string): void {
 async function serve(context: Context, args: readonly unknown[], flags: ServeFlags): Promise<number> {
   const { name, target, port } = toPlan(context, args, flags);
   const log = flags.log ?? (context.style.stderr.terminal && !context.json ? 'dev' : 'none');
-  const onEvent = createEventSink(context, { target: name, port, log });
+  const report = createEventSink(context, { target: name, port, log });
+  const onEvent = (event: ServerEvent): void => {
+    report(event);
+    if (event.type === 'listening') void announce(context, event, flags);
+  };
   const { createHandler } = await import('../core/handlers/index.js');
   const { serveHttp } = await import('../core/http/server.js');
   const { host, portFallback = false } = flags;

@@ -1,3 +1,4 @@
+import { deriveRequest } from '../../http/derived-request.js';
 import type { Handler } from '../../http/handler.js';
 import { getHeader, hasHeader, withHeader } from '../../http/headers.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
@@ -95,7 +96,9 @@ function withAllow(response: HttpResponse, path: string, rules: UploadRules): Ht
 async function requireConditions(inner: Handler, request: IncomingRequest): Promise<void> {
   const conditions = request.headers.filter(([name]) => CONDITIONS.test(name));
   if (conditions.length === 0) return;
-  const { status } = await inner.handle({ ...request, method: 'HEAD', headers: conditions, query: '' });
+  const { status } = await inner.handle(
+    deriveRequest(request, { method: 'HEAD', headers: conditions, query: '' }),
+  );
   // 304 is how a reader says that If-None-Match does not hold.
   const isMissing = status >= 400 && status !== 412;
   if (status === 412 || status === 304 || (isMissing && hasHeader(conditions, 'if-match'))) {
