@@ -1,4 +1,4 @@
-import { read } from 'node:fs';
+import { read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { makeZip } from 'client-zip';
 import type { Visited } from './walk.js';
@@ -6,6 +6,9 @@ import type { Visited } from './walk.js';
 const readAt = promisify(read);
 
 const CHUNK_BYTES = 256 * 1024;
+
+/** Up to here a file is read at once, which for what the page cache holds is many times cheaper than in the thread pool. */
+const READ_AT_ONCE_BYTES = 64 * 1024;
 
 /** From here on small pieces have been put together long enough. */
 const PACKET_BYTES = 64 * 1024;
@@ -46,6 +49,10 @@ async function* toEntries(files: AsyncIterable<Visited>, prefix: string, counter
       yield entry;
       continue;
     }
+    if (opened.stat.size <= READ_AT_ONCE_BYTES) {
+      yield { ...entry, input: readSmall(opened.fd, Number(opened.stat.size)) };
+      continue;
+    }
     const reader = new FileReading(opened.fd);
     try {
       yield { ...entry, input: reader.chunks() };
@@ -58,8 +65,17 @@ async function* toEntries(files: AsyncIterable<Visited>, prefix: string, counter
 
 /** Where names are Windows' paths a backslash would lead out of the folder they are unpacked to. */
 function harmless(name: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what is looked for
   return name.replace(/[\\\u0000-\u001f\u007f]/g, '_');
+}
+
+/** As much of a small file as there is. */
+function readSmall(fd: number, sizeBytes: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(sizeBytes);
+  let filled = 0;
+  for (let count = -1; filled < sizeBytes && count !== 0; filled += count) {
+    count = readSync(fd, bytes, filled, sizeBytes - filled, filled);
+  }
+  return bytes.subarray(0, filled);
 }
 
 /** A file's bytes, until it ends or they are no longer wanted. */
