@@ -39,13 +39,13 @@ export function listingPage(page: ListingPage): string {
 <h1>${breadcrumbs(path)}</h1>
 <div class="bar">${searchForm(query)}${features.zip ? '<a class="button" href="?zip" download>Download ZIP</a>' : ''}</div>
 ${uploads === undefined ? '' : uploadForm(uploads)}
+<p class="note" role="status">${countText(page)}</p>
 <table data-pages="${pages}"${uploads?.allowDelete ? ' data-delete' : ''}>
 <thead><tr>${headCell('name', 'Name', page)}${headCell('size', 'Size', page)}${headCell('date', 'Modified<span class="utc"> (UTC)</span>', page)}</tr></thead>
 <tbody>
 ${rows.join('\n')}
 </tbody>
 </table>
-<p class="note" role="status">${countText(page)}</p>
 ${pageLinks(page)}${readme === undefined ? '' : readmeSection(readme)}
 <script>${LISTING_SCRIPT}</script>${uploads === undefined ? '' : `\n<script>${UPLOAD_SCRIPT}</script>`}`;
   return htmlPage(`Index of ${path}`, body, LISTING_STYLE);

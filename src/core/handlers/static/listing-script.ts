@@ -43,6 +43,10 @@ export const LISTING_SCRIPT = `
       link(rows.find((row) => !row.hidden && link(row)) ?? up)?.focus();
     });
     if (search.value !== '') filter();
+  } else {
+    search.addEventListener('input', () => {
+      status.textContent = search.value === search.defaultValue ? total : 'Enter searches the whole folder';
+    });
   }
 
   const { compare } = new Intl.Collator('en', { numeric: true });

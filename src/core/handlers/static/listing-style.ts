@@ -5,7 +5,7 @@ export const LISTING_STYLE = `
 body{margin:1.5rem auto 4rem}
 a{color:var(--link);text-decoration:none}a:hover{text-decoration:underline}
 h1{font-weight:600;margin:0 0 1rem}h1 i{color:var(--dim);font-style:normal;font-weight:400;margin:0 .15rem}
-h1 a:last-of-type{color:inherit}
+h1 a:first-child{padding-right:.2rem}h1 a:last-of-type{color:inherit}
 .bar{display:flex;flex-wrap:wrap;gap:.5rem;align-items:center;margin-bottom:.75rem}
 .bar form{display:flex;gap:.5rem;flex:1 1 16rem;margin:0}
 input,button,.button{font:inherit;font-size:.9rem;padding:.35rem .7rem;border:1px solid var(--line);border-radius:.4rem;background:transparent;color:inherit}
@@ -22,11 +22,14 @@ th,td{padding:.32rem .5rem;border-bottom:1px solid var(--line)}
 tbody tr:hover,tbody tr:focus-within{background:var(--soft)}
 td:first-child{overflow-wrap:anywhere;width:100%}
 td:first-child a{display:block}
+svg[hidden]{display:none}
 svg.i{width:1.05em;height:1.05em;vertical-align:-.15em;margin-right:.5em;color:var(--dim)}
 .n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums;color:var(--dim)}
-.o,.note{color:var(--dim)}.note{font-size:.85rem;margin:.75rem 0}
+.o,.note{color:var(--dim)}.note{font-size:.85rem;margin:.5rem}
+td.x{padding:0 .2rem;width:1.5rem}
 td .x{visibility:hidden;padding:0 .4rem;border:0;background:none;line-height:1;color:var(--dim)}
-tr:hover .x,tr:focus-within .x{visibility:visible}.x:hover,.x:focus{color:var(--bad)}
+tr:hover .x,tr:focus-within .x{visibility:visible}button.x:hover,button.x:focus{color:var(--bad)}
+@media(hover:none){td .x{visibility:visible}}
 .pages{display:flex;gap:1rem}
 .readme{margin-top:2rem;border:1px solid var(--line);border-radius:.5rem;overflow:hidden}
 .readme h2{font-size:.85rem;margin:0;padding:.5rem .9rem;background:var(--soft);border-bottom:1px solid var(--line)}

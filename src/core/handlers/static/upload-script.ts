@@ -110,11 +110,11 @@ export const UPLOAD_SCRIPT = `
       if (!job.stopped) await put(job);
     }
     busy = false;
-    delete root.dataset.busy;
-    if (failed) {
-      note.textContent = 'Some files were not uploaded.';
-      failed = false;
-    } else if (jobs.querySelector('.good')) location.reload();
+    // A page that reloads by itself leaves one alone whose reasons have not been read.
+    if (failed) note.textContent = 'Some files were not uploaded.';
+    else delete root.dataset.busy;
+    if (failed) failed = false;
+    else if (jobs.querySelector('.good')) location.reload();
   };
 
   form.addEventListener('submit', (event) => {
@@ -168,14 +168,17 @@ export const UPLOAD_SCRIPT = `
       if (answer?.status === 201) location.reload();
       else note.textContent = answer ? reason(answer) : 'the connection broke';
     });
-    form.querySelector('button').after(button);
+    document.querySelector('.bar').append(button);
   }
 
   const table = document.querySelector('table');
   if ('delete' in table.dataset) {
-    for (const row of table.tBodies[0].querySelectorAll('tr:not(.u)')) {
+    table.tHead.rows[0].append(document.createElement('td'));
+    for (const row of table.tBodies[0].rows) {
+      const cell = row.insertCell();
+      cell.className = 'x';
       const link = row.querySelector('a');
-      if (!link) continue;
+      if (!link || row.classList.contains('u')) continue;
       const button = element('button', '\\u00d7', 'x');
       const name = row.querySelector('bdi').textContent;
       button.setAttribute('aria-label', 'Delete ' + name);
@@ -186,7 +189,7 @@ export const UPLOAD_SCRIPT = `
         if (answer?.status === 204) location.reload();
         else note.textContent = answer ? reason(answer) : 'the connection broke';
       });
-      row.cells[row.cells.length - 1].append(button);
+      cell.append(button);
     }
   }
 })();
