@@ -7,13 +7,14 @@ import type { ServerEvent } from '../core/http/server-types.js';
 import { action, type Context, type Run } from './context.js';
 import { parseHost, parsePort } from './options.js';
 import { createReporter, type Report } from './output/reporter.js';
+import { addFolderOptions, announce, type FolderFlags, toFolderFeatures } from './serve-folder-flags.js';
 import { addStaticFlags, type StaticFlags, toStaticOptions } from './serve-static-flags.js';
 import { LOG_FORMATS, type LogFormat } from './views/access-log.js';
 import { createLogView, createServeView } from './views/serve.js';
 
 const DEFAULT_PORT = 8000;
 
-interface ServeFlags extends StaticFlags {
+interface ServeFlags extends StaticFlags, FolderFlags {
   readonly host: string;
   readonly portFallback?: boolean;
   readonly log?: LogFormat;
@@ -33,7 +34,7 @@ export function registerServe(program: Command, run: Run): void {
     .option('--host <address>', 'the address to listen on; 0.0.0.0 or :: for all', parseHost, '127.0.0.1')
     .option('--port-fallback', 'take the next free port when this one is in use');
   addStaticFlags(command);
-  command
+  addFolderOptions(command)
     .optionsGroup('Logs:')
     .addOption(
       new Option('--log <format>', 'log requests on stderr (default: dev on a terminal, else none)').choices(
@@ -66,7 +67,12 @@ function toPlan(context: Context, args: readonly unknown[], flags: ServeFlags): 
   const name = loneNumber ? '.' : first;
   const root = resolve(context.io.cwd, name);
   refuseApplication(name, root);
-  const target: HandlerTarget = { kind: 'static', root, ...toStaticOptions(flags) };
+  const target: HandlerTarget = {
+    kind: 'static',
+    root,
+    ...toStaticOptions(flags),
+    features: toFolderFeatures(context, root, flags),
+  };
   return { name, target, port: loneNumber ? Number(first) : (second ?? DEFAULT_PORT) };
 }
 
@@ -83,7 +89,11 @@ function refuseApplication(name: string, path: string): void {
 async function serve(context: Context, args: readonly unknown[], flags: ServeFlags): Promise<number> {
   const { name, target, port } = toPlan(context, args, flags);
   const log = flags.log ?? (context.style.stderr.terminal && !context.json ? 'dev' : 'none');
-  const onEvent = createEventSink(context, { target: name, port, log });
+  const report = createEventSink(context, { target: name, port, log });
+  const onEvent = (event: ServerEvent): void => {
+    report(event);
+    if (event.type === 'listening') void announce(context, event, flags);
+  };
   const { createHandler } = await import('../core/handlers/index.js');
   const { serveHttp } = await import('../core/http/server/index.js');
   const { host, portFallback = false } = flags;

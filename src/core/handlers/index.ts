@@ -9,7 +9,10 @@ export async function createHandler(target: HandlerTarget): Promise<Handler> {
   switch (target.kind) {
     case 'static': {
       const { createStaticHandler } = await import('./static/index.js');
-      return createStaticHandler(target);
+      const handler = await createStaticHandler(target);
+      if (target.features === undefined) return handler;
+      const { addFolderFeatures } = await import('./folder.js');
+      return addFolderFeatures(handler, target);
     }
   }
 }

@@ -4,6 +4,7 @@ import { errorResponse } from '../../http/error-response.js';
 import type { Handler } from '../../http/handler.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import type { CachePolicy } from './cache-control.js';
+import type { FolderFeatures } from './features.js';
 import { respondWithListing } from './listing.js';
 import { isNavigation, type MissingPage, openMissingPage, varyByAccept } from './missing.js';
 import { openWithin, type Root, resolveRoot } from './path.js';
@@ -34,6 +35,8 @@ export interface StaticTarget {
   readonly cache?: CachePolicy;
   /** Memory for files that are asked for often; 64 MiB unless given. */
   readonly memoryBytes?: number;
+  /** Sorting of listings, downloads as ZIP, uploads, live reload. */
+  readonly features?: FolderFeatures;
 }
 
 const ALLOW = 'GET, HEAD, OPTIONS';
@@ -116,8 +119,8 @@ class StaticHandler implements Handler {
     if (typeof folder === 'number') return errorResponse(folder, request.headers);
     try {
       if (!folder.stat.isDirectory()) return errorResponse(404, request.headers);
-      const { showHidden = false } = this.#target;
-      return await respondWithListing(request, folder, { root: this.#root, showHidden });
+      const { showHidden = false, features } = this.#target;
+      return await respondWithListing(request, folder, { root: this.#root, showHidden, features });
     } finally {
       closeSync(folder.fd);
     }
