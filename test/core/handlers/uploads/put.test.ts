@@ -138,6 +138,8 @@ test('a client that leaves halfway leaves no file and no descriptor', async (t) 
     while (readdirSync(root).length === 0) await new Promise((resolve) => setImmediate(resolve));
     socket.resetAndDestroy();
     await server.nextRequest();
+    // The request is over when its client has left; what it began is cleared away just after.
+    while (readdirSync(root).length > 0) await new Promise((resolve) => setImmediate(resolve));
   };
   await leave();
   const before = countDescriptors();
