@@ -15,25 +15,27 @@ export interface Asked {
 
 type Field = Exclude<keyof Asked, 'isPlain'>;
 
-const FIELDS: Readonly<Record<string, Field>> = {
-  range: 'range',
-  'if-match': 'ifMatch',
-  'if-range': 'ifRange',
-  'if-none-match': 'ifNoneMatch',
-  'accept-encoding': 'acceptEncoding',
-  'if-modified-since': 'ifModifiedSince',
-  'if-unmodified-since': 'ifUnmodifiedSince',
-};
+const FIELDS = new Map<string, Field>(
+  Object.entries({
+    range: 'range',
+    'if-match': 'ifMatch',
+    'if-range': 'ifRange',
+    'if-none-match': 'ifNoneMatch',
+    'accept-encoding': 'acceptEncoding',
+    'if-modified-since': 'ifModifiedSince',
+    'if-unmodified-since': 'ifUnmodifiedSince',
+  } as const),
+);
 
 /** Lengths of the names above: most fields of a request are passed over by this alone. */
-const LENGTHS = new Set(Object.keys(FIELDS).map((name) => name.length));
+const LENGTHS = new Set([...FIELDS.keys()].map((name) => name.length));
 
 /** Reads in one pass the fields that decide how a file is answered. */
 export function readAsked(headers: HeaderList): Asked {
   const asked = askNothing();
   for (const [name, value] of headers) {
     if (!LENGTHS.has(name.length)) continue;
-    const field = FIELDS[name.toLowerCase()];
+    const field = FIELDS.get(name.toLowerCase());
     if (field === undefined) continue;
     const before = asked[field];
     asked[field] = before === undefined ? value : `${before}, ${value}`;

@@ -40,6 +40,8 @@ function dateOf(text: string | undefined): number | undefined {
 /** Whether a list of entity tags (a comma may stand inside one) holds ours, or is `*`. */
 function holdsTag(list: string, etag: string, comparison: 'strong' | 'weak'): boolean {
   const isWeak = etag.startsWith('W/');
+  // By far the most common: the one tag we gave.
+  if (list === etag && (comparison === 'weak' || !isWeak)) return true;
   if (list.trim() === '*') return true;
   if (isWeak && comparison === 'strong') return false;
   const opaque = isWeak ? etag.slice(2) : etag;

@@ -124,18 +124,28 @@ export function openSource(root: Root, { path, stat }: Source, mayGrow = false):
   return undefined;
 }
 
-/** Keeps what was compressed here. */
-export function addEncoded(resource: Resource, coding: Coding, bytes: Buffer): Representation {
-  const { identity, cacheControl, file } = resource;
-  const representation = createRepresentation({
-    contentType: identity.contentType,
+/** What a resource is in a coding, compressed here; without `bytes` only what can be said of it before it is. */
+export function describeEncoded(
+  { identity, cacheControl, file }: Resource,
+  coding: Coding,
+  bytes?: Buffer,
+): Representation {
+  const { contentType } = identity;
+  const { stat } = file;
+  return createRepresentation({
+    contentType,
     cacheControl,
     varies: true,
-    stat: file.stat,
+    stat,
     coding,
     isDerived: true,
     bytes,
   });
+}
+
+/** Keeps what was compressed here. */
+export function addEncoded(resource: Resource, coding: Coding, bytes: Buffer): Representation {
+  const representation = describeEncoded(resource, coding, bytes);
   resource.costBytes += bytes.length - (resource.encoded[coding]?.bytes?.length ?? -OVERHEAD_BYTES);
   resource.encoded[coding] = representation;
   return representation;

@@ -6,7 +6,7 @@ import { preferenceOf } from './coding.js';
 import { checkConditions, rangeApplies } from './conditional.js';
 import { type ByteRange, parseRanges } from './range.js';
 import type { Representation } from './representation.js';
-import type { Resource } from './resource.js';
+import { describeEncoded, type Resource } from './resource.js';
 import type { Site } from './site.js';
 
 /** A request for a file, as far as it matters how the file is answered. */
@@ -78,7 +78,13 @@ function choose(
       compressor.used(resource, ready);
       return ready;
     }
-    const soon = wantsPart ? undefined : compressor.obtain(resource, coding, !identity);
+    if (wantsPart) continue;
+    if (asked.ifNoneMatch !== undefined && resource.canCompress) {
+      const promised = describeEncoded(resource, coding);
+      // The client has it already: no need to make it again.
+      if (checkConditions(asked, promised.validators) === 304) return promised;
+    }
+    const soon = compressor.obtain(resource, coding, !identity);
     if (soon !== undefined) return soon.then((form) => form ?? plain);
   }
   return plain;

@@ -64,6 +64,18 @@ test('a compressed file is asked about again by its tag, whichever level it was 
   assert.equal((await get('/a.txt', 'br', { 'If-Match': etag })).status, 412);
 });
 
+test('what a client has from before a restart is 304 without being compressed again', async (t) => {
+  const root = tempDir(t, { 'a.txt': TEXT });
+  const before = await start(t, root);
+  const etag = (await before('/a.txt', 'br')).header('etag') ?? '';
+  const after = await start(t, root);
+  const answer = await after('/a.txt', 'br', { 'If-None-Match': etag });
+  assert.equal(answer.status, 304);
+  assert.equal(answer.header('etag'), etag);
+  assert.equal(answer.header('vary'), 'Accept-Encoding');
+  assert.equal(brotliDecompressSync((await after('/a.txt', 'br')).body).toString(), TEXT);
+});
+
 test('HEAD says what GET would have sent', async (t) => {
   const root = tempDir(t, { 'a.txt': TEXT });
   const { port } = await serve(t, await createHandler({ kind: 'static', root }));
