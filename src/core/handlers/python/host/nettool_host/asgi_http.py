@@ -1,0 +1,300 @@
+"""One HTTP request of an ASGI application."""
+
+import asyncio
+import os
+import re
+import stat
+import sys
+from collections import deque
+from urllib.parse import unquote_to_bytes
+
+from .failure import ClientDisconnected, report, where_it_waits
+from .frames import ABORT, BODY, CREDIT, DATA, END, ERROR, FILE, HEAD, LIVE, TIMED_OUT, TOOK, frame, pack
+
+ASGI = {"version": "3.0", "spec_version": "2.5"}
+EXTENSIONS = {"http.response.pathsend": {}, "http.response.zerocopysend": {}}
+PIECE = 65536
+
+NAMES = {}  # header name as given -> (lower-case name or None when it is dropped, whether it is the length)
+TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+DROPPED = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding",
+                     b"upgrade"))
+
+
+def learn(name):
+    if not isinstance(name, bytes):
+        raise TypeError("a header name must be bytes, not %s: %r" % (type(name).__name__, name))
+    if not TOKEN.match(name):
+        raise ValueError("not a header name: %r" % name)
+    lower = name.lower()
+    known = (None if lower in DROPPED else lower, lower == b"content-length")
+    if len(NAMES) < 1000:
+        NAMES[name] = known
+    return known
+
+
+def encode_head(status, headers):
+    """(the head of an answer as it travels, its Content-Length or -1)."""
+    if not isinstance(status, int) or not 200 <= status <= 599:
+        raise ValueError("the status must be an int from 200 to 599, not %r" % (status,))
+    parts = [b"%d" % status]
+    length = -1
+    for name, value in headers:
+        lower, is_length = NAMES.get(name) or learn(name)
+        if lower is None:
+            continue
+        if is_length:
+            if not value.isdigit() or length not in (-1, int(value)):
+                raise ValueError("not a Content-Length, or a second one: %r" % value)
+            length = int(value)
+        parts.append(lower)
+        parts.append(value)
+    try:
+        head = b"\0".join(parts)
+    except TypeError:
+        raise TypeError("header names and values must be bytes: %r" % (parts[1:],)) from None
+    if b"\n" in head or b"\r" in head or head.count(b"\0") != len(parts) - 1:
+        raise ValueError("a header holds a control character: %r" % (parts[1:],))
+    return head, length
+
+
+def decode_path(raw):
+    if b"%" in raw:
+        raw = unquote_to_bytes(raw)
+    return raw.decode("utf-8", "replace")
+
+
+def to_scope(fields, host):
+    """What HTTP and WebSocket scopes share; the header list follows the fixed fields."""
+    pairs = iter(fields[10:])
+    client, server = fields[6], fields[8]
+    return {
+        "asgi": ASGI.copy(),
+        "http_version": fields[1].decode(),
+        "scheme": fields[2].decode(),
+        "path": decode_path(fields[3]),
+        "raw_path": fields[3],
+        "query_string": fields[4],
+        "root_path": fields[5].decode("utf-8"),
+        "headers": list(zip(pairs, pairs)),
+        "client": (client.decode(), int(fields[7])) if client else None,
+        "server": (server.decode("utf-8"), int(fields[9]) if fields[9] else None),
+        "state": host.state.copy(),
+    }
+
+
+class HttpExchange:
+    __slots__ = ("host", "ident", "task", "scope", "chunks", "ended", "waiter", "head", "length", "begun", "done",
+                 "gone", "sent", "credit", "credited", "bare", "timed_out", "taken")
+
+    def __init__(self, host, ident, flags, head, body):
+        self.host = host
+        self.ident = ident
+        self.task = None
+        fields = head.split(b"\0")
+        method = fields[0].decode("latin-1")
+        scope = self.scope = to_scope(fields, host)
+        scope["type"] = "http"
+        scope["method"] = method
+        scope["extensions"] = EXTENSIONS.copy()
+        self.chunks = deque((body,)) if body else deque()
+        self.ended = bool(flags & END)  # the whole content is here
+        self.taken = False  # the application has been given the end of the content
+        self.waiter = self.credited = self.head = None
+        self.length = -1
+        self.begun = self.done = self.gone = self.timed_out = False
+        self.sent = 0
+        self.credit = host.window
+        self.bare = method == "HEAD"
+
+    async def run(self):
+        try:
+            result = await self.host.app(self.scope, self.receive, self.send)
+            if not self.done and not self.gone:
+                self.fail("the application returned without completing its answer", "")
+            elif result is not None:
+                sys.stderr.write("the ASGI application returned %r; None was expected\n" % (result,))
+        except ClientDisconnected:
+            pass
+        except asyncio.CancelledError:
+            if not self.gone:
+                self.fail("the application cancelled its own request", "")
+        except BaseException as problem:
+            if self.gone and isinstance(problem, OSError):
+                pass
+            elif self.done or self.gone:
+                self.host.log("the answer was over, then the application failed:", problem)
+            else:
+                self.fail(*report(problem))
+        finally:
+            self.host.forget(self)
+
+    def fail(self, summary, text):
+        self.done = True
+        self.host.emit(frame(ERROR, self.ident, LIVE if self.begun else 0, 0, summary.encode(), text.encode()))
+        self.wake()
+
+    def on_frame(self, kind, flags, number, head, body):
+        if kind == BODY:
+            if body:
+                self.chunks.append(body)
+            self.ended = self.ended or bool(flags & END)
+            self.wake()
+        elif kind == CREDIT:
+            self.credit += number
+            self.wake_sender()
+        elif kind == ABORT:
+            self.gone = True
+            self.wake()
+            self.wake_sender()
+            if flags & TIMED_OUT and self.task is not None:
+                sys.stderr.write("%s %s took too long; it waits here:\n%s" % (
+                    self.scope["method"], self.scope["path"], where_it_waits(self.task)))
+                self.task.cancel()
+
+    def wake(self):
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
+
+    def wake_sender(self):
+        if self.credited is not None and not self.credited.done():
+            self.credited.set_result(None)
+
+    async def receive(self):
+        while True:
+            if not self.taken and not self.gone:
+                if self.chunks:
+                    body = self.chunks.popleft() if len(self.chunks) == 1 else self.join_chunks()
+                    self.taken = self.ended
+                    if not self.ended:
+                        self.host.emit(frame(TOOK, self.ident, 0, len(body)))
+                    return {"type": "http.request", "body": body, "more_body": not self.ended}
+                if self.ended:
+                    self.taken = True
+                    return {"type": "http.request", "body": b"", "more_body": False}
+            if self.gone or self.done:
+                return {"type": "http.disconnect"}
+            if self.waiter is None or self.waiter.done():
+                self.waiter = self.host.loop.create_future()
+            # Several tasks may wait here at once; one that is cancelled must not take the others along.
+            await asyncio.shield(self.waiter)
+
+    def join_chunks(self):
+        body = b"".join(self.chunks)
+        self.chunks.clear()
+        return body
+
+    async def send(self, message):
+        kind = message["type"]
+        if self.gone:
+            raise ClientDisconnected("the client has gone")
+        if kind == "http.response.start":
+            if self.head is not None:
+                raise RuntimeError("http.response.start was sent twice")
+            self.head, self.length = encode_head(message["status"], message.get("headers", ()))
+            if message["status"] in (204, 304):
+                self.bare = True
+            return
+        if self.head is None:
+            raise RuntimeError("%s came before http.response.start" % kind)
+        if self.done:
+            raise RuntimeError("%s came after the answer was complete" % kind)
+        if kind == "http.response.body":
+            await self.send_body(message.get("body", b""), message.get("more_body", False))
+        elif kind == "http.response.pathsend":
+            self.send_path(message["path"])
+        elif kind == "http.response.zerocopysend":
+            await self.send_file(message)
+        else:
+            raise RuntimeError("not a message an HTTP answer knows: %r" % kind)
+
+    async def send_body(self, body, more):
+        if type(body) is not bytes:
+            if not isinstance(body, (bytes, bytearray, memoryview)):
+                raise TypeError("the body must be bytes, not %s" % type(body).__name__)
+            body = bytes(body)
+        if self.bare:
+            if not more and self.length < 0 and self.scope["method"] == "HEAD" and not self.sent:
+                self.head += b"\0content-length\0%d" % len(body)
+            self.sent += len(body)
+            body = b""
+        elif self.length >= 0:
+            total = self.sent + len(body)
+            if total > self.length:
+                raise RuntimeError("the answer is longer than its Content-Length %d" % self.length)
+            if not more and total < self.length:
+                raise RuntimeError("the answer ends after %d bytes of its Content-Length %d" % (total, self.length))
+        if len(body) <= PIECE and self.credit >= len(body):
+            if body or not more or not self.begun:
+                self.part(body, not more)
+        else:
+            await self.send_pieces(body, more)
+        if more:
+            await self.await_room()
+
+    async def send_pieces(self, body, more):
+        view = memoryview(body)
+        while len(view):
+            await self.await_room()
+            piece = view[:min(PIECE, self.credit)]
+            view = view[len(piece):]
+            self.part(bytes(piece), not more and not len(view))
+
+    async def await_room(self):
+        """Holds the application back while its client is slow."""
+        while self.credit <= 0 and not self.gone:
+            self.credited = self.host.loop.create_future()
+            await self.credited
+        if self.gone:
+            raise ClientDisconnected("the client has gone")
+        await self.host.drain()
+
+    def part(self, body, last):
+        if not self.bare:
+            self.sent += len(body)
+            self.credit -= len(body)
+        flags = END if last else 0
+        if not self.begun:
+            self.begun = True
+            head = self.head
+            self.host.emit(pack(len(head) + len(body), self.ident, HEAD, flags, 0, len(head)) + head + body)
+        else:
+            self.host.emit(pack(len(body), self.ident, DATA, flags, 0, 0) + body)
+        if last:
+            self.done = True
+            self.wake()
+
+    def send_path(self, path):
+        state = os.stat(path)
+        if not stat.S_ISREG(state.st_mode):
+            raise RuntimeError("pathsend needs a regular file")
+        if self.begun:
+            raise RuntimeError("pathsend must be the only content of an answer")
+        length = state.st_size if self.length < 0 else min(self.length, state.st_size)
+        if self.bare:
+            return self.part(b"", True)
+        self.begun = self.done = True
+        where = "\0".join(map(str, (os.path.abspath(path), 0, length, state.st_dev, state.st_ino)))
+        where = where.encode("utf-8", "surrogateescape")
+        self.host.emit(frame(FILE, self.ident, END, 0, self.head, where))
+        self.wake()
+
+    async def send_file(self, message):
+        """zerocopysend: a part of an open file, read here in pieces."""
+        number = message["file"] if isinstance(message["file"], int) else message["file"].fileno()
+        more = message.get("more_body", False)
+        offset = message.get("offset")
+        if offset is None:
+            offset = os.lseek(number, 0, os.SEEK_CUR)
+        left = message.get("count")
+        if left is None:
+            left = max(0, os.fstat(number).st_size - offset)
+        while left > 0:
+            data = await self.host.loop.run_in_executor(None, os.pread, number, min(PIECE, left), offset)
+            if not data:
+                break
+            offset += len(data)
+            left -= len(data)
+            await self.send_body(data, more or left > 0)
+        if not more and not self.done:
+            await self.send_body(b"", False)
