@@ -22,6 +22,8 @@ export const FRAME = {
   WS_SEND: 41,
   WS_CLOSE: 42,
   TOOK: 43,
+  HINT: 44,
+  TRAILERS: 45,
 } as const;
 
 /** Bits of a frame's flags. */
@@ -36,6 +38,8 @@ export const FLAG = {
   TEXT: 8,
   /** The answer had already begun. */
   LIVE: 16,
+  /** Fields follow the content. */
+  TRAILERS: 32,
 } as const;
 
 const HEADER_BYTES = 20;
@@ -69,7 +73,7 @@ function writeFrame(buffer: Buffer, start: number, frame: OutgoingFrame): number
   buffer.writeUInt32LE(number, start + 12);
   buffer.writeUInt32LE(head.length, start + 16);
   let at = start + HEADER_BYTES;
-  at += buffer.latin1Write(head, at);
+  at += buffer.write(head, at, 'latin1');
   if (body !== undefined && body.length > 0) buffer.set(body, at);
   return start + HEADER_BYTES + length;
 }
@@ -119,7 +123,7 @@ export class FrameReader {
         id: data.readUInt32LE(at + 4),
         flags: (kind >> 8) & 0xff,
         number: data.readUInt32LE(at + 12),
-        head: middle > at + HEADER_BYTES ? data.latin1Slice(at + HEADER_BYTES, middle) : '',
+        head: middle > at + HEADER_BYTES ? data.toString('latin1', at + HEADER_BYTES, middle) : '',
         body: end > middle ? data.subarray(middle, end) : NOTHING,
       });
       at = end;
