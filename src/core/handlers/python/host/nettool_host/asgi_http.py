@@ -2,90 +2,20 @@
 
 import asyncio
 import os
-import re
 import stat
 import sys
 from collections import deque
-from urllib.parse import unquote_to_bytes
 
+from .asgi_scope import encode_head, to_extensions, to_scope
 from .failure import ClientDisconnected, report, where_it_waits
-from .frames import ABORT, BODY, CREDIT, DATA, END, ERROR, FILE, HEAD, LIVE, TIMED_OUT, TOOK, frame, pack
+from .frames import ABORT, BODY, CREDIT, DATA, END, ERROR, FILE, HEAD, HINT, LIVE, MORE, TIMED_OUT, TOOK, TRAILERS, frame, pack
 
-ASGI = {"version": "3.0", "spec_version": "2.5"}
-EXTENSIONS = {"http.response.pathsend": {}, "http.response.zerocopysend": {}}
 PIECE = 65536
-
-NAMES = {}  # header name as given -> (lower-case name or None when it is dropped, whether it is the length)
-TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
-DROPPED = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding",
-                     b"upgrade"))
-
-
-def learn(name):
-    if not isinstance(name, bytes):
-        raise TypeError("a header name must be bytes, not %s: %r" % (type(name).__name__, name))
-    if not TOKEN.match(name):
-        raise ValueError("not a header name: %r" % name)
-    lower = name.lower()
-    known = (None if lower in DROPPED else lower, lower == b"content-length")
-    if len(NAMES) < 1000:
-        NAMES[name] = known
-    return known
-
-
-def encode_head(status, headers):
-    """(the head of an answer as it travels, its Content-Length or -1)."""
-    if not isinstance(status, int) or not 200 <= status <= 599:
-        raise ValueError("the status must be an int from 200 to 599, not %r" % (status,))
-    parts = [b"%d" % status]
-    length = -1
-    for name, value in headers:
-        lower, is_length = NAMES.get(name) or learn(name)
-        if lower is None:
-            continue
-        if is_length:
-            if not value.isdigit() or length not in (-1, int(value)):
-                raise ValueError("not a Content-Length, or a second one: %r" % value)
-            length = int(value)
-        parts.append(lower)
-        parts.append(value)
-    try:
-        head = b"\0".join(parts)
-    except TypeError:
-        raise TypeError("header names and values must be bytes: %r" % (parts[1:],)) from None
-    if b"\n" in head or b"\r" in head or head.count(b"\0") != len(parts) - 1:
-        raise ValueError("a header holds a control character: %r" % (parts[1:],))
-    return head, length
-
-
-def decode_path(raw):
-    if b"%" in raw:
-        raw = unquote_to_bytes(raw)
-    return raw.decode("utf-8", "replace")
-
-
-def to_scope(fields, host):
-    """What HTTP and WebSocket scopes share; the header list follows the fixed fields."""
-    pairs = iter(fields[10:])
-    client, server = fields[6], fields[8]
-    return {
-        "asgi": ASGI.copy(),
-        "http_version": fields[1].decode(),
-        "scheme": fields[2].decode(),
-        "path": decode_path(fields[3]),
-        "raw_path": fields[3],
-        "query_string": fields[4],
-        "root_path": fields[5].decode("utf-8"),
-        "headers": list(zip(pairs, pairs)),
-        "client": (client.decode(), int(fields[7])) if client else None,
-        "server": (server.decode("utf-8"), int(fields[9]) if fields[9] else None),
-        "state": host.state.copy(),
-    }
 
 
 class HttpExchange:
     __slots__ = ("host", "ident", "task", "scope", "chunks", "ended", "waiter", "head", "length", "begun", "done",
-                 "gone", "sent", "credit", "credited", "bare", "timed_out", "taken")
+                 "gone", "sent", "credit", "credited", "bare", "taken", "trailers")
 
     def __init__(self, host, ident, flags, head, body):
         self.host = host
@@ -96,13 +26,14 @@ class HttpExchange:
         scope = self.scope = to_scope(fields, host)
         scope["type"] = "http"
         scope["method"] = method
-        scope["extensions"] = EXTENSIONS.copy()
+        scope["extensions"] = to_extensions(fields, scope["headers"])
         self.chunks = deque((body,)) if body else deque()
         self.ended = bool(flags & END)  # the whole content is here
         self.taken = False  # the application has been given the end of the content
         self.waiter = self.credited = self.head = None
         self.length = -1
-        self.begun = self.done = self.gone = self.timed_out = False
+        self.begun = self.done = self.gone = False
+        self.trailers = None  # a list, once fields after the content were announced
         self.sent = 0
         self.credit = host.window
         self.bare = method == "HEAD"
@@ -194,6 +125,14 @@ class HttpExchange:
             self.head, self.length = encode_head(message["status"], message.get("headers", ()))
             if message["status"] in (204, 304):
                 self.bare = True
+            if message.get("trailers") and not self.bare:
+                self.trailers = []
+            return
+        if kind == "http.response.early_hint" and self.head is None:
+            parts = [b"103"]
+            for link in message["links"]:
+                parts += (b"link", link)
+            self.host.emit(frame(HINT, self.ident, 0, 0, b"\0".join(parts)))
             return
         if self.head is None:
             raise RuntimeError("%s came before http.response.start" % kind)
@@ -205,6 +144,8 @@ class HttpExchange:
             self.send_path(message["path"])
         elif kind == "http.response.zerocopysend":
             await self.send_file(message)
+        elif kind == "http.response.trailers" and self.trailers is not None:
+            self.send_trailers(message)
         else:
             raise RuntimeError("not a message an HTTP answer knows: %r" % kind)
 
@@ -253,16 +194,25 @@ class HttpExchange:
         if not self.bare:
             self.sent += len(body)
             self.credit -= len(body)
-        flags = END if last else 0
+        flags = END if last and self.trailers is None else 0
         if not self.begun:
             self.begun = True
             head = self.head
-            self.host.emit(pack(len(head) + len(body), self.ident, HEAD, flags, 0, len(head)) + head + body)
-        else:
+            announced = 0 if self.trailers is None else MORE
+            self.host.emit(pack(len(head) + len(body), self.ident, HEAD, flags | announced, 0, len(head)) + head + body)
+        elif body or flags:
             self.host.emit(pack(len(body), self.ident, DATA, flags, 0, 0) + body)
-        if last:
+        if flags:
             self.done = True
             self.wake()
+
+    def send_trailers(self, message):
+        self.trailers += message.get("headers", ())
+        if message.get("more_trailers", False):
+            return
+        self.host.emit(frame(TRAILERS, self.ident, END, 0, encode_head(200, self.trailers)[0]))
+        self.done = True
+        self.wake()
 
     def send_path(self, path):
         state = os.stat(path)

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 
-from .asgi_http import encode_head, to_scope
+from .asgi_scope import encode_head, to_scope, to_tls
 from .failure import ClientDisconnected, report
 from .frames import (ABORT, CREDIT, DATA, END, ERROR, HEAD, LIVE, TEXT, TOOK, WS_ACCEPT, WS_CLOSE, WS_DATA, WS_GONE,
                      WS_SEND, frame)
@@ -23,6 +23,8 @@ class WebSocketExchange:
         offered = b",".join(value for name, value in scope["headers"] if name == b"sec-websocket-protocol")
         scope["subprotocols"] = [word.strip() for word in offered.decode("latin-1").split(",") if word.strip()]
         scope["extensions"] = {"websocket.http.response": {}}
+        if fields[11]:
+            scope["extensions"]["tls"] = to_tls(fields)
         self.events = deque(({"type": "websocket.connect"},))
         self.waiter = self.credited = self.denial = None
         self.phase = CONNECTING
@@ -149,9 +151,12 @@ class WebSocketExchange:
         await self.host.drain()
 
     def close(self, message):
-        self.phase = CLOSED
         code = message.get("code", 1000) or 1000
-        reason = (message.get("reason") or "").encode("utf-8")[:123]
+        if not (1000 <= code <= 1014 and code not in (1004, 1005, 1006)) and not 3000 <= code <= 4999:
+            raise ValueError("a WebSocket cannot be closed with code %r" % (code,))
+        self.phase = CLOSED
+        self.gone = {"type": "websocket.disconnect", "code": code, "reason": message.get("reason") or ""}
+        reason = (message.get("reason") or "").encode("utf-8")[:123].decode("utf-8", "ignore").encode("utf-8")
         self.host.emit(frame(WS_CLOSE, self.ident, 0, code, reason))
         wake(self.waiter)
 

@@ -11,7 +11,7 @@ HEADER_SIZE = HEADER.size
 # front -> worker
 CONFIG, REQUEST, BODY, ABORT, CREDIT, FILE_REPLY, RECALL, WS_OPEN, WS_DATA, WS_GONE = range(1, 11)
 # worker -> front
-READY, FAILED, HEAD, DATA, FILE, ERROR, RETURN, ACK, WS_ACCEPT, WS_SEND, WS_CLOSE, TOOK = range(32, 44)
+READY, FAILED, HEAD, DATA, FILE, ERROR, RETURN, ACK, WS_ACCEPT, WS_SEND, WS_CLOSE, TOOK, HINT, TRAILERS = range(32, 46)
 
 # flags
 END = 1  # the last frame of a request's or answer's content
@@ -19,6 +19,7 @@ SPOOLED = 2  # the body part is the path of a file that holds the content
 TIMED_OUT = 4  # why an exchange was aborted
 TEXT = 8  # a WebSocket message is text
 LIVE = 16  # an answer had already begun
+MORE = 32  # fields follow the content
 
 
 class Frames:

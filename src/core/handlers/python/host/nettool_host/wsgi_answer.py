@@ -2,10 +2,11 @@
 
 import re
 import sys
+from time import perf_counter
 
 from . import wsgi_file
 from .failure import ClientDisconnected, report
-from .frames import DATA, END, ERROR, HEAD, LIVE, frame, pack
+from .frames import DATA, END, ERROR, HEAD, HINT, LIVE, frame, pack
 
 INLINE = 65536  # an answer up to this size leaves in one frame
 
@@ -33,7 +34,8 @@ def learn(name):
 
 
 class Answer:
-    __slots__ = ("slot", "ident", "bare", "code", "head", "length", "begun", "done", "sent", "credit", "gone", "warned")
+    __slots__ = ("slot", "ident", "bare", "code", "head", "length", "begun", "done", "sent", "credit", "gone", "warned",
+                 "started")
 
     def __init__(self, slot, ident, bare):
         self.slot = slot
@@ -44,6 +46,7 @@ class Answer:
         self.begun = self.done = self.gone = self.warned = False
         self.sent = 0
         self.credit = slot.window
+        self.started = perf_counter()
 
     def start_response(self, status, headers, exc_info=None):
         if exc_info:
@@ -75,6 +78,19 @@ class Answer:
         if code == "204" or code == "304":
             self.bare = True
         return self.write
+
+    def early_hints(self, headers):
+        """103 with these fields, ahead of the answer (`environ['wsgi.early_hints']`)."""
+        parts = ["103"]
+        for name, value in headers:
+            learn(name)
+            parts += (name, value)
+        head = "\0".join(parts)
+        if "\n" in head or "\r" in head or head.count("\0") != len(parts) - 1:
+            raise ValueError("a header holds a control character: %r" % (headers,))
+        if not self.begun:
+            self.slot.send(frame(HINT, self.ident, 0, 0, head.encode("latin-1")))
+            self.slot.flush()
 
     def write(self, data):
         if type(data) is not bytes:
@@ -129,7 +145,8 @@ class Answer:
             return
         self.begun = self.done = True
         head = self.head
-        self.slot.send(pack(len(head) + len(body), self.ident, HEAD, END, 0, len(head)) + head + body)
+        took = int((perf_counter() - self.started) * 1e6)
+        self.slot.send(pack(len(head) + len(body), self.ident, HEAD, END, took, len(head)) + head + body)
 
     def stream(self, data):
         """Sends a part at once (PEP 3333: no part may wait for the next)."""
@@ -177,7 +194,8 @@ class Answer:
             return
         self.begun = True
         self.done = bool(flags)
-        self.slot.send(frame(HEAD, self.ident, flags, 0, self.head, data))
+        took = int((perf_counter() - self.started) * 1e6)
+        self.slot.send(frame(HEAD, self.ident, flags, took, self.head, data))
 
     def await_credit(self):
         while self.credit <= 0:

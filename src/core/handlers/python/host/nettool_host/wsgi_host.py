@@ -133,6 +133,7 @@ class Slot:
         if "%" in path:
             environ["PATH_INFO"] = unquote_to_bytes(path.encode("latin-1")).decode("latin-1")
         answer = self.answer = Answer(self, ident, environ["REQUEST_METHOD"] == "HEAD")
+        environ["wsgi.early_hints"] = answer.early_hints
         content = environ["wsgi.input"] = open(body, "rb") if flags & SPOOLED else BytesIO(body)
         result = None
         try:
