@@ -20,7 +20,8 @@ export class AnswerBody extends Readable {
   #taken = 0;
 
   constructor(owner: AnswerBodyOwner) {
-    super({ highWaterMark: 65_536 });
+    // Nothing is to be let go of at its end, and trailers may still be waited for then.
+    super({ highWaterMark: 65_536, autoDestroy: false });
     this.#owner = owner;
     // Whoever sends it sees the failure; with nobody listening it must not end the program.
     this.on('error', () => {});

@@ -80,7 +80,7 @@ export class Dispatcher implements LaneOwner {
   submit(exchange: Exchange): void {
     this.#queue.push(exchange);
     this.#plan();
-    this.#watching ??= setTimeout(() => this.#watch(), WATCH_MS);
+    if (this.#watching === undefined) this.#watching = setTimeout(() => this.#watch(), WATCH_MS);
   }
 
   onFree(_lane: Lane): void {
@@ -123,7 +123,9 @@ export class Dispatcher implements LaneOwner {
       }
       lane.start(due);
       for (const { sentAt, askedAt } of due) this.#waitedMs += sentAt - askedAt;
-      if (!lane.isShared && due.length > 1) this.#recalling ??= setTimeout(() => this.#recall(), RECALL_MS);
+      if (!lane.isShared && due.length > 1 && this.#recalling === undefined) {
+        this.#recalling = setTimeout(() => this.#recall(), RECALL_MS);
+      }
     }
   }
 

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { toNettoolError } from '../../errors.js';
+import { NettoolError, toNettoolError } from '../../errors.js';
 import { errorResponse } from '../../http/error-response.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { createWorkerMaster } from '../../workers/master.js';
@@ -133,9 +133,10 @@ export class PythonHost implements ExchangeOwner {
 
   // ---- what exchanges ask
 
-  answerFailure(request: IncomingRequest, failure: ExchangeFailure): HttpResponse {
+  answerFailure(request: IncomingRequest, failure: ExchangeFailure): HttpResponse | Promise<HttpResponse> {
     const { status, traceback, message } = failure;
     if (this.#options.debug) return tracebackPage(status, traceback || message);
+    if (status === 500) return Promise.reject(new NettoolError('INTERNAL', message));
     return errorResponse(status, request.headers, status === 503 ? [['Retry-After', '1']] : []);
   }
 
@@ -207,7 +208,7 @@ export class PythonHost implements ExchangeOwner {
     this.#dispatcher.remove(worker);
   }
 
-  #refuse(request: IncomingRequest): HttpResponse | undefined {
+  #refuse(request: IncomingRequest): HttpResponse | Promise<HttpResponse> | undefined {
     const isFull = this.#dispatcher.queued >= this.#options.maxQueued;
     if (!isFull && !(this.#master.failing && !this.#dispatcher.hasLanes) && this.#closing === undefined)
       return undefined;

@@ -20,8 +20,8 @@ export interface ExchangeFailure {
 /** Whom exchanges tell what goes wrong. */
 export interface ExchangeOwner {
   readonly requestTimeoutMs: number;
-  /** What the client gets when there is no answer. */
-  answerFailure(request: IncomingRequest, failure: ExchangeFailure): HttpResponse;
+  /** What the client gets when there is no answer; a rejection is the server's plain 500, with its reason in the log. */
+  answerFailure(request: IncomingRequest, failure: ExchangeFailure): HttpResponse | Promise<HttpResponse>;
   /** The answer had begun, or nobody waits for it: for the log. */
   onFailure(request: IncomingRequest, failure: ExchangeFailure): void;
   /** The request hangs in its worker. */

@@ -30,7 +30,7 @@ export class WebSocketExchange implements Exchange {
   readonly #owner: ExchangeOwner;
   readonly #request: IncomingRequest;
   readonly #accept: AcceptWebSocket;
-  #settle!: (response: HttpResponse | undefined) => void;
+  #settle!: (response: HttpResponse | Promise<HttpResponse> | undefined) => void;
   #socket: WebSocket | undefined;
   #denial: AnswerBody | undefined;
   #isSettled = false;

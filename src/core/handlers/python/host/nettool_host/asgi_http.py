@@ -156,7 +156,7 @@ class HttpExchange:
             body = bytes(body)
         if self.bare:
             if not more and self.length < 0 and self.scope["method"] == "HEAD" and not self.sent:
-                self.head += b"\0content-length\0%d" % len(body)
+                self.head += b"\0Content-Length\0%d" % len(body)
             self.sent += len(body)
             body = b""
         elif self.length >= 0:
