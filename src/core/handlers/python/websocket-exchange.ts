@@ -36,6 +36,7 @@ export class WebSocketExchange implements Exchange {
   #isSettled = false;
   #isClosed = false;
   #aheadBytes = 0;
+  #isOpening = false;
   /** What the application sends while the handshake is under way. */
   #early: IncomingFrame[] = [];
 
@@ -53,7 +54,10 @@ export class WebSocketExchange implements Exchange {
     this.outcome = new Promise((resolve) => {
       this.#settle = resolve;
     });
-    transport.socket.once('close', () => this.#onGone(1006, ''));
+    // Once it is open, the end is told by the WebSocket, which knows the code.
+    transport.socket.once('close', () => {
+      if (this.#socket === undefined) this.#onGone(1006, '');
+    });
   }
 
   get isOver(): boolean {
@@ -61,6 +65,10 @@ export class WebSocketExchange implements Exchange {
   }
 
   onFrame(frame: IncomingFrame): boolean {
+    if (this.#isOpening) {
+      this.#early.push(frame);
+      return false;
+    }
     switch (frame.kind) {
       case FRAME.WS_ACCEPT:
         void this.#open(frame);
@@ -69,8 +77,7 @@ export class WebSocketExchange implements Exchange {
         this.#send(frame);
         return false;
       case FRAME.WS_CLOSE:
-        if (this.#socket === undefined) this.#early.push(frame);
-        else this.#socket.close(frame.number, toText(frame.head));
+        this.#socket?.close(frame.number, toText(frame.head));
         return false;
       case FRAME.TOOK:
         this.#aheadBytes -= frame.number;
@@ -109,7 +116,7 @@ export class WebSocketExchange implements Exchange {
 
   async #open(frame: IncomingFrame): Promise<void> {
     if (this.#isSettled || this.#isClosed) return;
-    this.#isSettled = true;
+    this.#isSettled = this.#isOpening = true;
     try {
       const { headers } = parseHead(frame.head);
       const socket = await this.#accept({ protocol: frame.body.toString('latin1'), headers });
@@ -118,6 +125,7 @@ export class WebSocketExchange implements Exchange {
       socket.on('close', (code, reason) => this.#onGone(code, reason.toString('latin1')));
       // What is wrong with it is told by the close that follows.
       socket.on('error', () => {});
+      this.#isOpening = false;
       for (const early of this.#early.splice(0)) this.onFrame(early);
     } catch {
       this.#onGone(1006, '');
@@ -133,12 +141,8 @@ export class WebSocketExchange implements Exchange {
 
   #send(frame: IncomingFrame): void {
     const { body, flags } = frame;
-    if (this.#socket === undefined) {
-      this.#early.push(frame);
-      return;
-    }
     const credit = (): void => this.lane?.send({ kind: FRAME.CREDIT, id: this.id, number: body.length });
-    this.#socket.send(body, { binary: (flags & FLAG.TEXT) === 0 }, credit);
+    this.#socket?.send(body, { binary: (flags & FLAG.TEXT) === 0 }, credit);
   }
 
   #deny(frame: IncomingFrame): boolean {
