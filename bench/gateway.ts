@@ -37,7 +37,18 @@ interface Comparison {
 
 const gunicorn = (app: string): Server => ({
   name: 'gunicorn sync',
-  command: (port) => [PYTHON, '-m', 'gunicorn', '-w', '1', '-b', `127.0.0.1:${port}`, '--log-level', 'error', app],
+  command: (port) => [
+    PYTHON,
+    '-m',
+    'gunicorn',
+    '-w',
+    '1',
+    '-b',
+    `127.0.0.1:${port}`,
+    '--log-level',
+    'error',
+    app,
+  ],
 });
 const gthread = (app: string): Server => ({
   name: 'gunicorn gthread',
@@ -52,12 +63,30 @@ const uvicorn = (app: string): Server => ({
 });
 const nettool = (app: string): Server => ({
   name: 'nettool',
-  command: (port) => [process.execPath, '--import', 'tsx', 'bench/serve-python.ts', app, PYTHON, String(port)],
+  command: (port) => [
+    process.execPath,
+    '--import',
+    'tsx',
+    'bench/serve-python.ts',
+    app,
+    PYTHON,
+    String(port),
+  ],
 });
 
 const COMPARISONS: readonly Comparison[] = [
-  { title: 'WSGI hello', app: 'wsgi_hello:app', rivals: [gunicorn('wsgi_hello:app'), gthread('wsgi_hello:app')], wanted: 3 },
-  { title: 'Flask hello', app: 'flask_hello:app', rivals: [gunicorn('flask_hello:app'), gthread('flask_hello:app')], wanted: 2 },
+  {
+    title: 'WSGI hello',
+    app: 'wsgi_hello:app',
+    rivals: [gunicorn('wsgi_hello:app'), gthread('wsgi_hello:app')],
+    wanted: 3,
+  },
+  {
+    title: 'Flask hello',
+    app: 'flask_hello:app',
+    rivals: [gunicorn('flask_hello:app'), gthread('flask_hello:app')],
+    wanted: 2,
+  },
   { title: 'ASGI hello', app: 'asgi_hello:app', rivals: [uvicorn('asgi_hello:app')], wanted: 2 },
   { title: 'FastAPI hello', app: 'fastapi_hello:app', rivals: [uvicorn('fastapi_hello:app')], wanted: 1.5 },
 ];

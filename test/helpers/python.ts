@@ -20,7 +20,9 @@ export const noSystemPython: string | false = existsSync(SYSTEM_PYTHON)
 /** Why a test that needs a Debian package cannot run here. */
 export function without(module: string): string | false {
   if (noSystemPython !== false) return noSystemPython;
-  const isThere = existsSync(`/usr/lib/python3/dist-packages/${module}`) || existsSync(`/usr/lib/python3/dist-packages/${module}.py`);
+  const isThere =
+    existsSync(`/usr/lib/python3/dist-packages/${module}`) ||
+    existsSync(`/usr/lib/python3/dist-packages/${module}.py`);
   return isThere ? false : `the Python package ${module} is not installed`;
 }
 
@@ -60,7 +62,13 @@ export async function hostPython(
     },
   });
   const stop = new AbortController();
-  const server = await serveHttp(handler, { host: '127.0.0.1', port: 0, signal: stop.signal, onEvent() {}, graceMs: 100 });
+  const server = await serveHttp(handler, {
+    host: '127.0.0.1',
+    port: 0,
+    signal: stop.signal,
+    onEvent() {},
+    graceMs: 100,
+  });
   t.after(async () => {
     stop.abort();
     await handler.close();

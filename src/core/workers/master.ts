@@ -3,6 +3,9 @@ import { NettoolError, toNettoolError } from '../errors.js';
 import { type BackOff, DEFAULT_BACK_OFF, pauseAfter } from './back-off.js';
 import type { MasterOptions, WorkerMaster, WorkerProcess, WorkerState } from './types.js';
 
+/** A worker that came up and died makes no longer pause than so many failures. */
+const MAX_DEATHS = 4;
+
 /** After so many failures in a row nobody should wait for a worker any more. */
 const FAILING_AFTER = 3;
 
@@ -202,7 +205,9 @@ class Master<W extends WorkerProcess> implements WorkerMaster<W> {
     if (seat.member !== member) return;
     seat.member = undefined;
     const lived = performance.now() - member.startedAt;
-    seat.failures = lived >= this.#backOff.stableMs ? 0 : seat.failures + 1;
+    const wasOfUse = lived >= this.#backOff.stableMs || member.requests > 0;
+    // It can start at least: one crashing request must not keep all others waiting for long.
+    seat.failures = wasOfUse ? 0 : Math.min(seat.failures + 1, MAX_DEATHS);
     void this.#restart(seat);
   }
 

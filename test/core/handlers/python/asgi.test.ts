@@ -38,7 +38,10 @@ test('the scope holds what ASGI asks for, in its types', { skip }, async (t) => 
   assert.equal(typeof scope.client[1], 'number');
   assert.deepEqual(
     scope.headers.filter(([name]: [string]) => name === 'x-two'),
-    [['x-two', 'a'], ['x-two', 'b']],
+    [
+      ['x-two', 'a'],
+      ['x-two', 'b'],
+    ],
   );
   assert.ok(!scope.headers.some(([name]: [string]) => name === 'proxy'));
   assert.ok('http.response.pathsend' in scope.extensions);
@@ -123,7 +126,10 @@ test('answers follow ASGI', { skip }, async (t) => {
   assert.equal((await ask(port, '/zerocopy')).text, `${file.slice(3, 13)}!`);
   assert.equal((await ask(port, '/big?1000000', { method: 'HEAD' })).header('content-length'), '1000000');
   const hints = await exchange(port, 'GET /hints HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
-  assert.match(hints.toString(), /^HTTP\/1\.1 103 [^\r]*\r\nlink: <\/a\.css>; rel=preload\r\n\r\nHTTP\/1\.1 200/i);
+  assert.match(
+    hints.toString(),
+    /^HTTP\/1\.1 103 [^\r]*\r\nlink: <\/a\.css>; rel=preload\r\n\r\nHTTP\/1\.1 200/i,
+  );
 });
 
 test('trailers follow the content for those who ask for them', { skip }, async (t) => {
@@ -145,7 +151,9 @@ const FAILURES: ReadonlyArray<readonly [path: string, reason: RegExp]> = [
   ['/too-short', /ends after 3 bytes of its Content-Length 9/],
 ];
 
-test('an application that breaks the rules gives a clean 500 and the reason in the log', { skip }, async (t) => {
+test('an application that breaks the rules gives a clean 500 and the reason in the log', {
+  skip,
+}, async (t) => {
   const { port, events } = await traps(t);
   for (const [path, reason] of FAILURES) {
     const answer = await ask(port, path);
@@ -155,7 +163,11 @@ test('an application that breaks the rules gives a clean 500 and the reason in t
     assert.match(events.findLast((one) => one.type === 'application-error')?.message ?? '', reason, path);
   }
   for (const path of ['/fail-late', '/unfinished']) {
-    const text = (await exchange(port, `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`).catch(() => Buffer.from(''))).toString();
+    const text = (
+      await exchange(port, `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`).catch(() =>
+        Buffer.from(''),
+      )
+    ).toString();
     assert.ok(!text.includes('200 OK') || !text.endsWith('0\r\n\r\n'), `${path} must not look complete`);
   }
 });

@@ -10,7 +10,12 @@ const skip = noSystemPython;
 const traps = (t: TestContext, options = {}): Promise<HostedApplication> =>
   hostPython(t, 'asgi_traps:app', options);
 
-function connect(t: TestContext, { port }: HostedApplication, path: string, protocols: string[] = []): WebSocket {
+function connect(
+  t: TestContext,
+  { port }: HostedApplication,
+  path: string,
+  protocols: string[] = [],
+): WebSocket {
   const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, protocols);
   socket.on('error', () => {});
   t.after(() => socket.terminate());
@@ -106,7 +111,10 @@ test('a broken handshake never reaches the application', { skip }, async (t) => 
   const old = await ask(port, '/ws', { headers: { ...upgrade, ...key, 'Sec-WebSocket-Version': '8' } });
   assert.equal(old.status, 426);
   assert.equal(old.header('Sec-WebSocket-Version'), '13');
-  assert.equal((await ask(port, '/ws', { headers: { ...upgrade, 'Sec-WebSocket-Version': '13' } })).status, 400);
+  assert.equal(
+    (await ask(port, '/ws', { headers: { ...upgrade, 'Sec-WebSocket-Version': '13' } })).status,
+    400,
+  );
 });
 
 test('a client that does not read holds back the application', { skip }, async (t) => {

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { testHandlerContract } from '../../../helpers/handler-contract.js';
 import { APPS, type HostedApplication, hostPython, noSystemPython } from '../../../helpers/python.js';
 import { ask, exchange, open } from '../../../helpers/raw-http.js';
-import { testHandlerContract } from '../../../helpers/handler-contract.js';
 
 const skip = noSystemPython;
 const traps = (t: TestContext, options = {}): Promise<HostedApplication> =>
@@ -56,12 +56,18 @@ test('the environ holds what PEP 3333 asks for, in its types', { skip }, async (
   for (const key of Object.keys(values).filter((name) => !name.startsWith('wsgi.'))) {
     assert.equal(types[key], 'str', key);
   }
-  for (const key of ['HTTP_CONTENT_TYPE', 'HTTP_CONTENT_LENGTH', 'HTTP_CONNECTION']) assert.ok(!(key in values), key);
+  for (const key of ['HTTP_CONTENT_TYPE', 'HTTP_CONTENT_LENGTH', 'HTTP_CONNECTION'])
+    assert.ok(!(key in values), key);
 });
 
 test('header names that could pose as others never reach the environ', { skip }, async (t) => {
   const { port } = await traps(t);
-  const headers = { Proxy: 'http://evil', X_Forwarded_For: 'spoofed', SCRIPT_NAME: '/spoofed', TE: 'trailers' };
+  const headers = {
+    Proxy: 'http://evil',
+    X_Forwarded_For: 'spoofed',
+    SCRIPT_NAME: '/spoofed',
+    TE: 'trailers',
+  };
   const { values } = JSON.parse((await ask(port, '/environ', { headers })).text);
   assert.equal(values.SCRIPT_NAME, '');
   for (const key of ['HTTP_PROXY', 'HTTP_X_FORWARDED_FOR', 'HTTP_SCRIPT_NAME', 'HTTP_TE', 'CONTENT_LENGTH']) {
@@ -82,7 +88,10 @@ test('paths reach the application as they were sent, decoded to bytes as latin-1
   ];
   for (const [target, path] of cases) {
     const answer = await ask(port, target);
-    assert.equal(answer.body.toString(target.includes('FF') ? 'latin1' : 'utf8'), target.includes('FF') ? `/${path}` : path);
+    assert.equal(
+      answer.body.toString(target.includes('FF') ? 'latin1' : 'utf8'),
+      target.includes('FF') ? `/${path}` : path,
+    );
   }
 });
 
@@ -184,7 +193,9 @@ const FAILURES: ReadonlyArray<readonly [path: string, reason: RegExp]> = [
   ['/system-exit', /SystemExit: 7/],
 ];
 
-test('an application that breaks the rules gives a clean 500 and the reason in the log', { skip }, async (t) => {
+test('an application that breaks the rules gives a clean 500 and the reason in the log', {
+  skip,
+}, async (t) => {
   const { port, events } = await traps(t);
   for (const [path, reason] of FAILURES) {
     const answer = await ask(port, path);
@@ -200,7 +211,9 @@ test('an application that breaks the rules gives a clean 500 and the reason in t
   assert.doesNotMatch(JSON.stringify(page), /nettool_host/);
 });
 
-test('what fails after its first bytes is cut off, never ended as if it were complete', { skip }, async (t) => {
+test('what fails after its first bytes is cut off, never ended as if it were complete', {
+  skip,
+}, async (t) => {
   const { port } = await traps(t);
   for (const path of ['/too-late', '/raise-middle', '/too-short-stream']) {
     const head = `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
@@ -221,7 +234,9 @@ test('HEAD sends the head alone and does not run through the body', { skip }, as
   assert.match((await ask(port, '/closed')).text, /endless/);
 });
 
-test('close() is called once: at the end, after a failure, and when the client leaves', { skip }, async (t) => {
+test('close() is called once: at the end, after a failure, and when the client leaves', {
+  skip,
+}, async (t) => {
   const { port } = await traps(t);
   await ask(port, '/closing');
   await ask(port, '/raise-iter');
@@ -252,7 +267,9 @@ test('each part of a streamed answer is sent before the next is made', { skip },
 
 test('103 Early Hints go out ahead of the answer', { skip }, async (t) => {
   const { port } = await traps(t);
-  const text = (await exchange(port, 'GET /hints HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')).toString();
+  const text = (
+    await exchange(port, 'GET /hints HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  ).toString();
   assert.match(text, /^HTTP\/1\.1 103 [^\r]*\r\nLink: <\/a\.css>; rel=preload\r\n\r\nHTTP\/1\.1 200/);
 });
 

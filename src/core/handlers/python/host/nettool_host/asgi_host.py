@@ -18,6 +18,7 @@ class AsgiHost:
     def __init__(self, app, settings, stream):
         self.app = app
         self.window = settings["window"]
+        self.path_below_root = settings["path_below_root"]
         self.stream = stream
         self.frames = Frames()
         self.exchanges = {}

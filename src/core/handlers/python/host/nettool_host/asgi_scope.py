@@ -95,14 +95,17 @@ def to_scope(fields, host):
     """What HTTP and WebSocket scopes share; the header list follows the fixed fields."""
     pairs = iter(fields[13:])
     client, server = fields[6], fields[8]
+    path, root_path = decode_path(fields[3]), fields[5].decode("utf-8")
+    if root_path and host.path_below_root and path.startswith(root_path):
+        path = path[len(root_path):]
     return {
         "asgi": ASGI.copy(),
         "http_version": fields[1].decode(),
         "scheme": fields[2].decode(),
-        "path": decode_path(fields[3]),
+        "path": path,
         "raw_path": fields[3],
         "query_string": fields[4],
-        "root_path": fields[5].decode("utf-8"),
+        "root_path": root_path,
         "headers": list(zip(pairs, pairs)),
         "client": (client.decode(), int(fields[7])) if client else None,
         "server": (server.decode("utf-8"), int(fields[9]) if fields[9] else None),

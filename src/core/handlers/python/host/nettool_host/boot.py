@@ -46,6 +46,7 @@ def start(found, config, control, streams):
         "multiprocess": config["workers"] > 1,
         "multithread": len(streams) > 1,
         "window": config["window"],
+        "path_below_root": expects_path_below_root(),
     }
     if found.kind == "asgi":
         from . import asgi_host
@@ -66,6 +67,13 @@ def start(found, config, control, streams):
     slots[0].run()
     for thread in others:
         thread.join()
+
+
+def expects_path_below_root():
+    """Starlette before 0.35 (and FastAPI on it) looks for its routes in a path without root_path."""
+    version = getattr(sys.modules.get("starlette"), "__version__", "")
+    numbers = [int(part) for part in version.split(".")[:2] if part.isdigit()]
+    return len(numbers) == 2 and numbers < [0, 35]
 
 
 def ready(control, found, slots, host):
