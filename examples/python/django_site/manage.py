@@ -1,4 +1,4 @@
-# nettool serve examples/python/django_site --workers 2 --python /usr/bin/python3
+# nettool serve examples/python/django_site/manage.py --workers 2 --python /usr/bin/python3
 """Django's own command line; nettool reads from it which project this is."""
 
 import os

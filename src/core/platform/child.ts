@@ -36,8 +36,8 @@ export interface Child {
   readonly channels: readonly Duplex[];
   /** Resolves when it is gone and its output was delivered; never rejects. */
   readonly exited: Promise<ChildExit>;
-  /** Signals it and everything it has started. */
-  signal(name: NodeJS.Signals): void;
+  /** Signals it and everything it has started, or it alone. */
+  signal(name: NodeJS.Signals, scope?: 'tree' | 'self'): void;
   /** Sends a message, and a server or socket with it, to a child started with `ipc`. */
   send(message: Serializable, handle?: Parameters<ChildProcess['send']>[1]): void;
 }
@@ -64,7 +64,10 @@ export function startChild(command: string, args: readonly string[], options: Ch
     pid: child.pid,
     channels: streams,
     exited: awaitExit(child),
-    signal: (name) => signalTree(child, name),
+    signal: (name, scope = 'tree') => {
+      if (scope === 'tree') signalTree(child, name);
+      else child.kill(name);
+    },
     send: (message, handle) => {
       if (child.connected) child.send(message, handle, () => {});
     },

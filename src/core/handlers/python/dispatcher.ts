@@ -6,6 +6,7 @@ const WATCH_MS = 100;
 /** A batch that has not moved for so long gives back what was not begun. */
 const RECALL_MS = 5;
 const MAX_BATCH = 32;
+const MAX_BATCH_BYTES = 65_536;
 /** A thread gets no more at once than it answers within about this time. */
 const BATCH_US = 1000;
 /** Applications slower than this get one request at a time. */
@@ -115,8 +116,7 @@ export class Dispatcher implements LaneOwner {
     while (this.#queue.length > 0 && free.length > 0) {
       const lane = takeLeastLoaded(free);
       const fair = Math.ceil(this.#queue.length / (free.length + 1));
-      const batch = this.#queue.splice(0, Math.min(fair, this.#batchLimit(lane)));
-      const due = batch.filter((exchange) => !exchange.isOver);
+      const due = this.#takeBatch(Math.min(fair, this.#batchLimit(lane)));
       if (due.length === 0) {
         free.push(lane);
         continue;
@@ -127,6 +127,15 @@ export class Dispatcher implements LaneOwner {
         this.#recalling = setTimeout(() => this.#recall(), RECALL_MS);
       }
     }
+  }
+
+  /** The next in the queue, as many as allowed; what is large goes alone, so that a worker can have read all it is sent. */
+  #takeBatch(limit: number): Exchange[] {
+    let count = 0;
+    for (let bytes = 0; count < limit && count < this.#queue.length && bytes < MAX_BATCH_BYTES; count++) {
+      bytes += this.#queue[count]?.opening.body?.length ?? 0;
+    }
+    return this.#queue.splice(0, count).filter((exchange) => !exchange.isOver);
   }
 
   #batchLimit(lane: Lane): number {

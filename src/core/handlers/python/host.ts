@@ -19,7 +19,7 @@ import { WebSocketExchange } from './websocket-exchange.js';
 import { isWebSocketRequest, refuseHandshake, WebSockets } from './websockets.js';
 import { type ApplicationInfo, BootFailure, PythonWorker, type WorkerConfig } from './worker.js';
 
-/** How much of an answer may be under way to a slow client before its application has to wait. */
+/** A thread is to be free again soon; an event loop can wait. */
 const WINDOW_BYTES = { wsgi: 1024 * 1024, asgi: 262_144 };
 
 /** How long a stuck worker may take to write its stacks before it is ended. */
@@ -175,7 +175,6 @@ export class PythonHost implements ExchangeOwner {
 
   #startWorker(): PythonWorker {
     const { target, cwd, kind, factory, threads, workers, env, onEvent } = this.#options;
-    const window = WINDOW_BYTES[this.#info?.kind ?? kind ?? 'wsgi'];
     const config: WorkerConfig = {
       target,
       cwd,
@@ -183,7 +182,7 @@ export class PythonHost implements ExchangeOwner {
       ...(factory !== undefined && { factory }),
       streams: threads,
       workers,
-      window,
+      windows: WINDOW_BYTES,
       software: 'nettool',
     };
     return new PythonWorker({

@@ -140,6 +140,11 @@ export class HttpExchange implements Exchange {
 
   #onHead(frame: IncomingFrame, isEnd: boolean): void {
     if (this.#phase !== 'waiting') return;
+    if (this.#isGone) {
+      if (isEnd) this.#phase = 'over';
+      else this.lane?.abort(this);
+      return;
+    }
     if (isEnd) {
       this.#answer(frame.head, frame.body.length > 0 ? frame.body : undefined);
       this.#finish();

@@ -37,9 +37,6 @@ export interface LaneOwner {
   onServed(lane: Lane, count: number, tookUs: number): void;
 }
 
-/** How many exchanges may be open on a shared lane. */
-const MAX_SHARED = 1000;
-
 /**
  * One stream to a worker. A WSGI lane is a thread: it answers what it was sent one after the other. A shared lane is
  * an event loop (ASGI): many exchanges at a time, and a new batch when the last was begun.
@@ -74,9 +71,7 @@ export class Lane {
   /** Whether a new batch may be sent. */
   get isFree(): boolean {
     if (this.isStuck || this.#stream.destroyed || this.#stream.writableEnded) return false;
-    return this.isShared
-      ? this.unacknowledgedSince === 0 && this.open.size < MAX_SHARED
-      : this.open.size === 0;
+    return this.isShared ? this.unacknowledgedSince === 0 : this.open.size === 0;
   }
 
   /** From now on this owner gives it work. */

@@ -28,7 +28,8 @@ export interface WorkerConfig {
   readonly factory?: boolean;
   readonly streams: number;
   readonly workers: number;
-  readonly window: number;
+  /** How much of an answer may be under way to a slow client before the application has to wait. */
+  readonly windows: Readonly<Record<'wsgi' | 'asgi', number>>;
   readonly software: string;
 }
 
@@ -67,6 +68,8 @@ export class PythonWorker implements WorkerProcess {
     });
     this.exited = this.#child.exited.then((exit) => {
       this.#ended = describeExit(exit);
+      // What it has forked may still hold its ends.
+      for (const channel of this.#child.channels) channel.destroy();
       return this.info === undefined && this.#lastLine !== ''
         ? `${this.#ended}: ${this.#lastLine}`
         : this.#ended;
@@ -82,7 +85,7 @@ export class PythonWorker implements WorkerProcess {
 
   /** Writes every thread's stack to its stderr. */
   dumpStacks(): void {
-    this.#child.signal('SIGQUIT');
+    this.#child.signal('SIGQUIT', 'self');
   }
 
   /** Has a thread give back what waits behind a slow request. */

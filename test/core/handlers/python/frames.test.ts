@@ -7,6 +7,7 @@ import {
   type IncomingFrame,
 } from '../../../../src/core/handlers/python/frames.js';
 import { cleanPrefix, splitMount } from '../../../../src/core/handlers/python/mount.js';
+import { isPythonTarget } from '../../../../src/core/handlers/python/target.js';
 
 const frame = fc.record(
   {
@@ -50,4 +51,13 @@ test('a mount is cut off on a segment border, however the path was written', () 
   assert.deepEqual(splitMount('/api', '/a/../api/x', '/api/x'), { prefix: '/api', rest: '/x' });
   assert.deepEqual(splitMount('/api', '/%61pi/50%25', '/api/50%'), { prefix: '/api', rest: '/50%25' });
   assert.deepEqual(splitMount('', '//x', '/x'), { prefix: '', rest: '//x' });
+});
+
+test('a Python target is known by its look, and nothing else is', () => {
+  for (const target of ['app.py', 'a/b.py:app', 'app:app', 'pkg.mod:create_app("x")', 'shop.wsgi:application']) {
+    assert.ok(isPythonTarget(target), target);
+  }
+  for (const target of ['.', 'folder', 'app.ts', 'http://x', 'localhost:3000', ':3000', 'https://x/y:z', 'a/b:c']) {
+    assert.ok(!isPythonTarget(target), target);
+  }
 });

@@ -27,6 +27,8 @@ def main():
         os.set_inheritable(stream.fileno(), False)
     for name in ("stdout", "stderr"):
         getattr(sys, name).reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    # What the application forks must not keep our streams open when this process is gone.
+    os.register_at_fork(after_in_child=lambda: [stream.close() for stream in [control, *streams]])
     dump_stacks_on_quit()
     sys.argv[:] = [config["target"]]
     try:
@@ -45,7 +47,7 @@ def start(found, config, control, streams):
         "server_software": config["software"],
         "multiprocess": config["workers"] > 1,
         "multithread": len(streams) > 1,
-        "window": config["window"],
+        "window": config["windows"][found.kind],
         "path_below_root": expects_path_below_root(),
     }
     if found.kind == "asgi":

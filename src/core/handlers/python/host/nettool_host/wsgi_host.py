@@ -65,6 +65,8 @@ class Slot:
                 continue
             answer = self.answer
             if answer is None or answer.ident != ident:
+                if kind == ABORT:
+                    self.drop(ident)
                 continue
             if kind == CREDIT:
                 answer.credit += number
@@ -72,6 +74,18 @@ class Slot:
                 answer.gone = True
             elif kind == FILE_REPLY:
                 self.file_reply = number
+
+    def drop(self, ident):
+        """Nobody waits for this request any more; it was not begun."""
+        for _ in range(len(self.pending)):
+            try:
+                job = self.pending.popleft()
+            except IndexError:
+                return
+            if job[0] == ident:
+                self.out.append(frame(RETURN, ident))
+            else:
+                self.pending.append(job)
 
     def wait(self):
         """Blocks for the next frames of the front; whatever was not begun goes back to it first."""
