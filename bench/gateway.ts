@@ -54,10 +54,10 @@ const gthread = (app: string): Server => ({
   name: 'gunicorn gthread',
   command: (port) => [...gunicorn(app).command(port).slice(0, -1), '-k', 'gthread', '--threads', '8', app],
 });
-const uvicorn = (app: string): Server => ({
-  name: 'uvicorn h11',
+const uvicorn = (app: string, http = 'h11', loop = 'asyncio'): Server => ({
+  name: `uvicorn ${http}`,
   command: (port) => [
-    ...[PYTHON, '-m', 'uvicorn', '--port', String(port), '--http', 'h11', '--loop', 'asyncio'],
+    ...[PYTHON, '-m', 'uvicorn', '--port', String(port), '--http', http, '--loop', loop],
     ...['--no-access-log', '--log-level', 'error', app],
   ],
 });
@@ -87,8 +87,18 @@ const COMPARISONS: readonly Comparison[] = [
     rivals: [gunicorn('flask_hello:app'), gthread('flask_hello:app')],
     wanted: 2,
   },
-  { title: 'ASGI hello', app: 'asgi_hello:app', rivals: [uvicorn('asgi_hello:app')], wanted: 2 },
-  { title: 'FastAPI hello', app: 'fastapi_hello:app', rivals: [uvicorn('fastapi_hello:app')], wanted: 1.5 },
+  {
+    title: 'ASGI hello',
+    app: 'asgi_hello:app',
+    rivals: [uvicorn('asgi_hello:app'), uvicorn('asgi_hello:app', 'httptools', 'uvloop')],
+    wanted: 2,
+  },
+  {
+    title: 'FastAPI hello',
+    app: 'fastapi_hello:app',
+    rivals: [uvicorn('fastapi_hello:app'), uvicorn('fastapi_hello:app', 'httptools', 'uvloop')],
+    wanted: 1.5,
+  },
 ];
 
 /** Measures everything and prints every ratio. */

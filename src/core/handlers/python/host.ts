@@ -12,7 +12,7 @@ import { Dispatcher, type DispatchStats } from './dispatcher.js';
 import { FLAG, FRAME } from './frames.js';
 import type { ExchangeFailure, ExchangeOwner } from './http-exchange.js';
 import type { Exchange, Lane } from './lane.js';
-import { openExchange } from './open-exchange.js';
+import { type ExchangePlace, openExchange } from './open-exchange.js';
 import type { SettledOptions } from './options.js';
 import { tracebackPage } from './traceback-page.js';
 import { WebSocketExchange } from './websocket-exchange.js';
@@ -46,6 +46,7 @@ export class PythonHost implements ExchangeOwner {
   #info: ApplicationInfo | undefined;
   #watch: FolderWatch | undefined;
   #closing: Promise<void> | undefined;
+  #exchangePlace: ExchangePlace | undefined;
   #lastId = 0;
 
   constructor(options: SettledOptions, place: PythonPlace) {
@@ -90,13 +91,14 @@ export class PythonHost implements ExchangeOwner {
   handle(request: IncomingRequest): Promise<HttpResponse> {
     const refused = this.#refuse(request);
     if (refused !== undefined) return Promise.resolve(refused);
-    return openExchange(request, {
+    this.#exchangePlace ??= {
       owner: this,
       dispatcher: this.#dispatcher,
       kind: this.application.kind,
       prefix: this.#options.prefix,
       nextId: () => this.#nextId(),
-    });
+    };
+    return openExchange(request, this.#exchangePlace);
   }
 
   async upgrade(request: IncomingRequest, socket: Duplex, head: Buffer): Promise<HttpResponse | undefined> {

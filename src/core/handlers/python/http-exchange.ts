@@ -1,7 +1,8 @@
 import { NettoolError, toNettoolError } from '../../errors.js';
-import type { Body, HeaderList, HeaderPair, HttpResponse, IncomingRequest } from '../../http/messages.js';
+import type { Body, HeaderList, HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { AnswerBody } from './answer-body.js';
 import { closeAnswerFile, openAnswerFile } from './answer-file.js';
+import { parseHead, toText } from './answer-head.js';
 import { FLAG, FRAME, type IncomingFrame, type OutgoingFrame } from './frames.js';
 import type { Exchange, Lane } from './lane.js';
 import type { ContentPump } from './request-content.js';
@@ -28,6 +29,8 @@ export interface ExchangeOwner {
   onTimeout(exchange: Exchange, lane: Lane): void;
 }
 
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
 /** Waiting for the head; the head was given; the worker has said its last. */
 type Phase = 'waiting' | 'answered' | 'over';
 
@@ -44,12 +47,11 @@ export class HttpExchange implements Exchange {
   #settle!: (response: HttpResponse | Promise<HttpResponse>) => void;
   #phase: Phase = 'waiting';
   #isGone = false;
-  #isWatched = false;
   /** Content that goes to the worker as it comes. */
   #pump: ContentPump | undefined;
   #body: AnswerBody | undefined;
   #trailers: PromiseWithResolvers<HeaderList> | undefined;
-  readonly #onAbort = (): void => this.#leave();
+  #onAbort: (() => void) | undefined;
 
   constructor(owner: ExchangeOwner, request: IncomingRequest, opening: OutgoingFrame & { id: number }) {
     this.#owner = owner;
@@ -120,12 +122,7 @@ export class HttpExchange implements Exchange {
 
   watch(now: number): void {
     if (now - this.askedAt < WATCH_AFTER_MS || this.#phase === 'over') return;
-    if (!this.#isWatched) {
-      this.#isWatched = true;
-      const { signal } = this.#request;
-      if (signal.aborted) this.#leave();
-      else signal.addEventListener('abort', this.#onAbort, { once: true });
-    }
+    this.#watchClient();
     const { requestTimeoutMs } = this.#owner;
     if (this.#phase !== 'waiting' || this.#isGone || now - this.askedAt < requestTimeoutMs) return;
     const { lane } = this;
@@ -136,6 +133,14 @@ export class HttpExchange implements Exchange {
     const message = `the application did not answer within ${requestTimeoutMs / 1000} s`;
     this.#fail({ status: 504, message });
     this.#owner.onTimeout(this, lane);
+  }
+
+  #watchClient(): void {
+    if (this.#onAbort !== undefined) return;
+    this.#onAbort = () => this.#leave();
+    const { signal } = this.#request;
+    if (signal.aborted) this.#leave();
+    else signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   #onHead(frame: IncomingFrame, isEnd: boolean): void {
@@ -162,12 +167,13 @@ export class HttpExchange implements Exchange {
 
   #answer(head: string, body: Body | undefined): void {
     this.#phase = 'answered';
+    const { status, reason, headers } = parseHead(head);
+    const response: Mutable<HttpResponse> = { status, headers };
+    if (reason !== undefined) response.reason = reason;
+    if (body !== undefined) response.body = body;
     const trailers = this.#trailers?.promise;
-    this.#settle({
-      ...parseHead(head),
-      ...(body !== undefined && { body }),
-      ...(trailers !== undefined && { trailers: () => trailers }),
-    });
+    if (trailers !== undefined) response.trailers = () => trailers;
+    this.#settle(response);
   }
 
   async #sendFile(frame: IncomingFrame): Promise<void> {
@@ -235,24 +241,6 @@ export class HttpExchange implements Exchange {
 
   #unwatch(): void {
     this.#pump?.stop();
-    if (this.#isWatched) this.#request.signal.removeEventListener('abort', this.#onAbort);
+    if (this.#onAbort !== undefined) this.#request.signal.removeEventListener('abort', this.#onAbort);
   }
-}
-
-/** `200 OK NUL name NUL value…` as the head of an answer. */
-export function parseHead(head: string): { status: number; reason?: string; headers: HeaderPair[] } {
-  const fields = head.split('\0');
-  const line = fields[0] ?? '';
-  const headers: HeaderPair[] = [];
-  for (let index = 1; index + 1 < fields.length; index += 2) {
-    headers.push([fields[index] as string, fields[index + 1] as string]);
-  }
-  const status = Number(line.slice(0, 3));
-  const reason = line.slice(4);
-  return reason === '' ? { status, headers } : { status, reason, headers };
-}
-
-/** Head parts travel as Latin-1; text in them is UTF-8. */
-export function toText(head: string): string {
-  return Buffer.from(head, 'latin1').toString('utf8');
 }

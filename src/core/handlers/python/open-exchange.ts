@@ -49,7 +49,9 @@ function submit(request: IncomingRequest, place: ExchangePlace, opening: Opening
 }
 
 function createExchange(request: IncomingRequest, place: ExchangePlace, opening: Opening): HttpExchange {
-  return new HttpExchange(place.owner, request, { kind: FRAME.REQUEST, id: place.nextId(), ...opening });
+  const { head, flags, body } = opening;
+  const frame = { kind: FRAME.REQUEST, id: place.nextId(), head, flags, ...(body !== undefined && { body }) };
+  return new HttpExchange(place.owner, request, frame);
 }
 
 async function openInline(

@@ -2,8 +2,9 @@ import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { AnswerBody } from './answer-body.js';
+import { parseHead, toText } from './answer-head.js';
 import { FLAG, FRAME, type IncomingFrame, type OutgoingFrame } from './frames.js';
-import { type ExchangeFailure, type ExchangeOwner, parseHead, toText } from './http-exchange.js';
+import type { ExchangeFailure, ExchangeOwner } from './http-exchange.js';
 import type { Exchange, Lane } from './lane.js';
 
 /** Messages may be so many bytes ahead of the application before the client is no longer read. */

@@ -1,9 +1,10 @@
 import type { IncomingRequest } from '../../http/messages.js';
+import { FieldEncoder } from './header-fields.js';
 import { splitMount } from './mount.js';
 
 /**
- * Header names as environ keys. Left out: what belongs to the connection and is settled here; `Proxy` (httpoxy,
- * CVE-2016-5385); and names with anything but letters, digits and hyphens, which could pose as another field.
+ * Left out: what belongs to the connection and is settled here; and `Proxy`, which as HTTP_PROXY would be taken for
+ * configuration (httpoxy, CVE-2016-5385).
  */
 const UNFIT = new Set([
   'connection',
@@ -19,21 +20,18 @@ const UNFIT = new Set([
   'upgrade',
 ]);
 
-const keys = new Map<string, string | undefined>();
-const MAX_KEYS = 1000;
+const encoder = new FieldEncoder({
+  rename(name) {
+    // Anything but letters, digits and hyphens could pose as another field: `X_A` as `X-A`.
+    if (!/^[a-z0-9-]+$/.test(name) || UNFIT.has(name)) return undefined;
+    const upper = name.toUpperCase().replaceAll('-', '_');
+    return name === 'content-type' ? upper : `HTTP_${upper}`;
+  },
+  // RFC 9110, section 5.3; cookies by RFC 6265, section 4.2.1.
+  joiner: (field) => (field === 'HTTP_COOKIE' ? '; ' : ', '),
+});
 
-function environKey(name: string): string | undefined {
-  const known = keys.get(name);
-  if (known !== undefined || keys.has(name)) return known;
-  const lower = name.toLowerCase();
-  const isFit = /^[a-z0-9-]+$/.test(lower) && !UNFIT.has(lower);
-  const upper = name.toUpperCase().replaceAll('-', '_');
-  const key = !isFit ? undefined : lower === 'content-type' ? upper : `HTTP_${upper}`;
-  if (keys.size < MAX_KEYS) keys.set(name, key);
-  return key;
-}
-
-/** What the environ says about a request's content: its length once it is known. */
+/** What the environ says beside the request itself. */
 export interface EnvironOptions {
   readonly prefix: string;
   /** Undefined without content. */
@@ -42,64 +40,32 @@ export interface EnvironOptions {
 
 /** The environ entries of a request (PEP 3333), as `key NUL value NUL key…`; undefined when a value cannot be carried. */
 export function encodeEnviron(request: IncomingRequest, options: EnvironOptions): string | undefined {
-  const { prefix, rest } = splitMount(
-    options.prefix,
-    request.rawPath,
-    options.prefix === '' ? '' : request.path,
+  const { rawPath, query, httpVersion, localAddress, scheme } = request;
+  const headers = encoder.encode(request.headers);
+  if (headers === undefined || rawPath.includes('\0') || query.includes('\0')) return undefined;
+  const { prefix, rest } = splitMount(options.prefix, rawPath, options.prefix === '' ? '' : request.path);
+  const uri = query === '' ? rawPath : `${rawPath}?${query}`;
+  const protocol = httpVersion === '2' ? 'HTTP/2' : `HTTP/${httpVersion}`;
+  const port = request.localPort || (scheme === 'https' ? 443 : 80);
+  let extra = '';
+  if (scheme === 'https') extra = '\0HTTPS\0on';
+  if (prefix !== '') extra += `\0SCRIPT_NAME\0${toLatin1(prefix)}`;
+  if (options.contentLength !== undefined) extra += `\0CONTENT_LENGTH\0${options.contentLength}`;
+  return (
+    `REQUEST_METHOD\0${request.method}\0PATH_INFO\0${rest === '' && prefix === '' ? '/' : rest}` +
+    `\0QUERY_STRING\0${query}\0REQUEST_URI\0${uri}\0RAW_URI\0${uri}\0SERVER_PROTOCOL\0${protocol}` +
+    `\0SERVER_NAME\0${nameOf(localAddress)}\0SERVER_PORT\0${port}` +
+    `\0REMOTE_ADDR\0${request.remoteAddress}\0REMOTE_PORT\0${request.remotePort}` +
+    `\0wsgi.url_scheme\0${scheme}${extra}${headers}`
   );
-  const { query, httpVersion, localAddress } = request;
-  const uri = query === '' ? request.rawPath : `${request.rawPath}?${query}`;
-  const fields: string[] = [
-    'REQUEST_METHOD',
-    request.method,
-    'PATH_INFO',
-    rest === '' && prefix === '' ? '/' : rest,
-    'QUERY_STRING',
-    query,
-    'REQUEST_URI',
-    uri,
-    'RAW_URI',
-    uri,
-    'SERVER_PROTOCOL',
-    httpVersion === '2' ? 'HTTP/2' : `HTTP/${httpVersion}`,
-    'SERVER_NAME',
-    localAddress === '' ? 'localhost' : localAddress.includes(':') ? `[${localAddress}]` : localAddress,
-    'SERVER_PORT',
-    String(request.localPort || (request.scheme === 'https' ? 443 : 80)),
-    'REMOTE_ADDR',
-    request.remoteAddress,
-    'REMOTE_PORT',
-    String(request.remotePort),
-    'wsgi.url_scheme',
-    request.scheme,
-  ];
-  if (request.scheme === 'https') fields.push('HTTPS', 'on');
-  if (prefix !== '') fields.push('SCRIPT_NAME', toLatin1(prefix));
-  if (options.contentLength !== undefined) fields.push('CONTENT_LENGTH', String(options.contentLength));
-  addHeaders(fields, request);
-  const head = fields.join('\0');
-  // A NUL would shift every field behind it; parsers refuse one, this makes sure.
-  return countNuls(head) === fields.length - 1 ? head : undefined;
 }
 
-function addHeaders(fields: string[], request: IncomingRequest): void {
-  const first = fields.length;
-  for (const [name, value] of request.headers) {
-    const key = environKey(name);
-    if (key === undefined) continue;
-    const at = fields.indexOf(key, first);
-    if (at === -1) fields.push(key, value);
-    // RFC 9110, section 5.3; cookies by RFC 6265, section 4.2.1.
-    else if (key !== 'CONTENT_TYPE') fields[at + 1] += key === 'HTTP_COOKIE' ? `; ${value}` : `, ${value}`;
-  }
+/** Never empty (PEP 3333), also on a Unix socket; IPv6 in brackets, as in a URL. */
+function nameOf(address: string): string {
+  if (address === '') return 'localhost';
+  return address.includes(':') ? `[${address}]` : address;
 }
 
 function toLatin1(text: string): string {
   return /[^\0-\x7f]/.test(text) ? Buffer.from(text, 'utf8').toString('latin1') : text;
-}
-
-function countNuls(text: string): number {
-  let count = 0;
-  for (let at = text.indexOf('\0'); at !== -1; at = text.indexOf('\0', at + 1)) count++;
-  return count;
 }

@@ -54,10 +54,25 @@ test('a mount is cut off on a segment border, however the path was written', () 
 });
 
 test('a Python target is known by its look, and nothing else is', () => {
-  for (const target of ['app.py', 'a/b.py:app', 'app:app', 'pkg.mod:create_app("x")', 'shop.wsgi:application']) {
+  for (const target of [
+    'app.py',
+    'a/b.py:app',
+    'app:app',
+    'pkg.mod:create_app("x")',
+    'shop.wsgi:application',
+  ]) {
     assert.ok(isPythonTarget(target), target);
   }
-  for (const target of ['.', 'folder', 'app.ts', 'http://x', 'localhost:3000', ':3000', 'https://x/y:z', 'a/b:c']) {
+  for (const target of [
+    '.',
+    'folder',
+    'app.ts',
+    'http://x',
+    'localhost:3000',
+    ':3000',
+    'https://x/y:z',
+    'a/b:c',
+  ]) {
     assert.ok(!isPythonTarget(target), target);
   }
 });

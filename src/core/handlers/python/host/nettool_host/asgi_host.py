@@ -22,7 +22,6 @@ class AsgiHost:
         self.stream = stream
         self.frames = Frames()
         self.exchanges = {}
-        self.tasks = set()
         self.out = []
         self.out_bytes = 0
         self.flush_planned = self.blocked = False
@@ -92,12 +91,9 @@ class AsgiHost:
         self.emit(ACK_FRAME)
 
     def open(self, exchange):
+        # Kept here until it is over: the loop itself holds its tasks only weakly.
         self.exchanges[exchange.ident] = exchange
-        task = self.new_task(exchange.run())
-        if not task.done():
-            self.tasks.add(task)
-            exchange.task = task
-            task.add_done_callback(self.tasks.discard)
+        exchange.task = self.new_task(exchange.run())
 
     def forget(self, exchange):
         self.exchanges.pop(exchange.ident, None)
@@ -111,12 +107,12 @@ class AsgiHost:
 
     async def let_go(self):
         """Tasks that were told of the disconnect get a moment, then they are cancelled."""
-        if self.tasks:
-            await asyncio.wait(list(self.tasks), timeout=1)
-        rest = list(self.tasks)
-        for task in rest:
+        tasks = [exchange.task for exchange in self.exchanges.values() if exchange.task]
+        if tasks:
+            await asyncio.wait(tasks, timeout=1)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def emit(self, data):
         """Queues a frame; everything of one turn of the loop leaves in one write."""

@@ -6,7 +6,7 @@ import stat
 import sys
 from collections import deque
 
-from .asgi_scope import encode_head, to_extensions, to_scope
+from .asgi_scope import encode_head, to_scope
 from .failure import ClientDisconnected, report, where_it_waits
 from .frames import ABORT, BODY, CREDIT, DATA, END, ERROR, FILE, HEAD, HINT, LIVE, MORE, TIMED_OUT, TOOK, TRAILERS, frame, pack
 
@@ -14,29 +14,22 @@ PIECE = 65536
 
 
 class HttpExchange:
-    __slots__ = ("host", "ident", "task", "scope", "chunks", "ended", "waiter", "head", "length", "begun", "done",
-                 "gone", "sent", "credit", "credited", "bare", "taken", "trailers")
+    # What most exchanges never change stands here, not in each of them.
+    task = waiter = credited = head = None
+    length = -1
+    sent = 0
+    begun = done = gone = False
+    taken = False  # the application has been given the end of the content
+    trailers = None  # a list, once fields after the content were announced
 
     def __init__(self, host, ident, flags, head, body):
         self.host = host
         self.ident = ident
-        self.task = None
-        fields = head.split(b"\0")
-        method = fields[0].decode("latin-1")
-        scope = self.scope = to_scope(fields, host)
-        scope["type"] = "http"
-        scope["method"] = method
-        scope["extensions"] = to_extensions(fields, scope["headers"])
+        scope = self.scope = to_scope(head.split(b"\0"), host)
         self.chunks = deque((body,)) if body else deque()
         self.ended = bool(flags & END)  # the whole content is here
-        self.taken = False  # the application has been given the end of the content
-        self.waiter = self.credited = self.head = None
-        self.length = -1
-        self.begun = self.done = self.gone = False
-        self.trailers = None  # a list, once fields after the content were announced
-        self.sent = 0
         self.credit = host.window
-        self.bare = method == "HEAD"
+        self.bare = scope["method"] == "HEAD"
 
     async def run(self):
         try:

@@ -62,18 +62,13 @@ def encode_head(status, headers):
     return head, length
 
 
-def decode_path(raw):
-    if b"%" in raw:
-        raw = unquote_to_bytes(raw)
-    return raw.decode("utf-8", "replace")
-
-
-def to_extensions(fields, headers):
+def to_extensions(fields):
     """Only what holds on this connection is announced."""
     extensions = EXTENSIONS.copy()
-    if fields[10]:
+    can = fields[10]
+    if b"h" in can:
         extensions["http.response.early_hint"] = {}
-    if fields[1] != b"1.0" and any(name == b"te" and b"trailers" in value for name, value in headers):
+    if b"t" in can:
         extensions["http.response.trailers"] = {}
     if fields[11]:
         extensions["tls"] = to_tls(fields)
@@ -93,21 +88,25 @@ def to_tls(fields):
 
 def to_scope(fields, host):
     """What HTTP and WebSocket scopes share; the header list follows the fixed fields."""
+    method, version, scheme, raw, query, root, client, client_port, server, server_port = fields[:10]
     pairs = iter(fields[13:])
-    client, server = fields[6], fields[8]
-    path, root_path = decode_path(fields[3]), fields[5].decode("utf-8")
-    if root_path and host.path_below_root and path.startswith(root_path):
+    path = (unquote_to_bytes(raw) if b"%" in raw else raw).decode("utf-8", "replace")
+    root_path = root.decode()
+    if root and host.path_below_root and path.startswith(root_path):
         path = path[len(root_path):]
     return {
+        "type": "http",
         "asgi": ASGI.copy(),
-        "http_version": fields[1].decode(),
-        "scheme": fields[2].decode(),
+        "http_version": version.decode(),
+        "method": method.decode("latin-1"),
+        "scheme": scheme.decode(),
         "path": path,
-        "raw_path": fields[3],
-        "query_string": fields[4],
+        "raw_path": raw,
+        "query_string": query,
         "root_path": root_path,
         "headers": list(zip(pairs, pairs)),
-        "client": (client.decode(), int(fields[7])) if client else None,
-        "server": (server.decode("utf-8"), int(fields[9]) if fields[9] else None),
+        "client": (client.decode(), int(client_port)) if client else None,
+        "server": (server.decode(), int(server_port) if server_port else None),
         "state": host.state.copy(),
+        "extensions": to_extensions(fields),
     }

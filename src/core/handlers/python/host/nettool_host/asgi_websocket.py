@@ -19,6 +19,7 @@ class WebSocketExchange:
         fields = head.split(b"\0")
         scope = self.scope = to_scope(fields, host)
         scope["type"] = "websocket"
+        del scope["method"]
         scope["scheme"] = "wss" if scope["scheme"] == "https" else "ws"
         offered = b",".join(value for name, value in scope["headers"] if name == b"sec-websocket-protocol")
         scope["subprotocols"] = [word.strip() for word in offered.decode("latin-1").split(",") if word.strip()]
