@@ -15,7 +15,6 @@ export interface ApplicationEvent {
   readonly pythonReason: string;
   readonly workers: number;
   readonly threads: number;
-  readonly generation: number;
 }
 
 /** A line the application wrote. */

@@ -84,7 +84,7 @@ export class PythonHost implements ExchangeOwner {
       this.#tellTraceback(error);
       throw error;
     }
-    this.#tellApplication(1);
+    this.#tellApplication();
     if (this.#options.reload === true) this.#startWatching();
   }
 
@@ -181,6 +181,7 @@ export class PythonHost implements ExchangeOwner {
       target,
       cwd,
       ...(kind !== undefined && { kind }),
+      ...(this.#info !== undefined && { expected: this.#info.kind }),
       ...(factory !== undefined && { factory }),
       streams: threads,
       workers,
@@ -224,7 +225,7 @@ export class PythonHost implements ExchangeOwner {
     return this.#lastId;
   }
 
-  #tellApplication(generation: number): void {
+  #tellApplication(): void {
     const { kind, target, reason, framework, executable, version } = this.application;
     const { prefix, workers, threads, onEvent } = this.#options;
     onEvent({
@@ -239,7 +240,6 @@ export class PythonHost implements ExchangeOwner {
       pythonReason: this.#place.reason,
       workers,
       threads: kind === 'wsgi' ? threads : 1,
-      generation,
     });
   }
 

@@ -25,6 +25,8 @@ export interface WorkerConfig {
   readonly target: string;
   readonly cwd: string;
   readonly kind?: 'wsgi' | 'asgi';
+  /** What the generation before was: requests already wait in that form. */
+  readonly expected?: 'wsgi' | 'asgi';
   readonly factory?: boolean;
   readonly streams: number;
   readonly workers: number;

@@ -115,6 +115,8 @@ test('a reload takes the new code without losing a request, and keeps the old wh
   writeFileSync(file, 'def app(:\n');
   await assert.rejects(handler.reload('test'), { message: /does not start: SyntaxError/ });
   assert.equal(await (await get('/')).text(), 'two');
+  writeFileSync(file, 'async def app(scope, receive, send):\n    pass\n');
+  await assert.rejects(handler.reload('test'), { message: /it was WSGI and is ASGI now/ });
   isOver = true;
   await load;
   assert.equal(lost, 0);

@@ -47,7 +47,8 @@ class HttpExchange:
             if self.gone and isinstance(problem, OSError):
                 pass
             elif self.done or self.gone:
-                self.host.log("the answer was over, then the application failed:", problem)
+                when = "its client had left" if self.gone else "its answer was complete"
+                self.host.log("after %s the application failed:" % when, problem)
             else:
                 self.fail(*report(problem))
         finally:

@@ -33,6 +33,9 @@ def main():
     sys.argv[:] = [config["target"]]
     try:
         found = discover.find(config)
+        expected = config.get("expected", found.kind)
+        if found.kind != expected:
+            raise discover.NotFound("it was %s and is %s now: start nettool anew" % (expected.upper(), found.kind.upper()))
         start(found, config, control, streams)
     except discover.NotFound as problem:
         fail(control, str(problem), "")
