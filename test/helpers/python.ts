@@ -9,8 +9,8 @@ import { serveHttp } from '../../src/core/http/server/index.js';
 /** The folder of the test applications. */
 export const APPS = resolve(import.meta.dirname, '../fixtures/apps/python');
 
-/** The interpreter Debian's frameworks are installed for. */
-export const SYSTEM_PYTHON = '/usr/bin/python3';
+/** The interpreter Debian's frameworks are installed for; another one to run the tests with. */
+export const SYSTEM_PYTHON = process.env.NETTOOL_TEST_PYTHON ?? '/usr/bin/python3';
 
 /** Why a test cannot run here, for `skip`. */
 export const noSystemPython: string | false = existsSync(SYSTEM_PYTHON)
