@@ -34,11 +34,16 @@ export async function createPythonHandler(options: PythonOptions): Promise<Pytho
   const choice = await findPython({ python, env, cwd, folder: searchFolder(target, cwd) });
   const script = await unpackAssets('python', HOST_FILES);
   const host = new PythonHost(settled, { ...choice, script });
+  const giveUp = (): void => void host.close();
+  settled.signal?.addEventListener('abort', giveUp, { once: true });
   try {
+    settled.signal?.throwIfAborted();
     await host.start();
   } catch (error) {
     await host.close();
     throw error;
+  } finally {
+    settled.signal?.removeEventListener('abort', giveUp);
   }
   return toHandler(host);
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { testHandlerContract } from '../../../helpers/handler-contract.js';
@@ -181,6 +182,24 @@ test('lifespan shutdown runs after the last request', { skip }, async (t) => {
   const { handler, find } = await traps(t);
   await handler.close();
   assert.equal((await find('application-output')).line, 'shut down');
+});
+
+test('the tls extension is there on an encrypted connection, with the numbers of the registry', {
+  skip,
+}, async (t) => {
+  const { handler } = await traps(t);
+  const response = await handler.handle({
+    ...{ method: 'GET', target: '/scope', rawPath: '/scope', path: '/scope', query: '', httpVersion: '2' },
+    ...{ scheme: 'https', headers: [], hasBody: false, body: Readable.from([]) },
+    ...{ remoteAddress: '::1', remotePort: 1, localAddress: '', localPort: 0 },
+    signal: new AbortController().signal,
+    tls: { protocol: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384', serverName: undefined },
+  });
+  const scope = JSON.parse(String(response.body));
+  assert.equal(scope.extensions.tls.tls_version, 0x0304);
+  assert.equal(scope.extensions.tls.cipher_suite, 0x1302);
+  assert.equal(scope.http_version, '2');
+  assert.deepEqual(scope.server, ['localhost', null], 'a Unix socket has no port');
 });
 
 if (noSystemPython === false) {

@@ -207,6 +207,13 @@ test('a start that takes too long fails, and leaves no process', { skip }, async
   await assert.rejects(hostPython(t, 'm', { cwd, bootTimeoutMs: 200 }), { code: 'TIMEOUT' });
 });
 
+test('a start can be given up', { skip }, async (t) => {
+  const cwd = project(t, { 'm.py': 'import time\ntime.sleep(60)\n' });
+  const started = performance.now();
+  await assert.rejects(hostPython(t, 'm', { cwd, signal: AbortSignal.timeout(200) }));
+  assert.ok(performance.now() - started < 5000);
+});
+
 test('names of ours do not hide modules of the application', { skip }, async (t) => {
   const files = {
     'boot.py': 'X = b"mine"\n',

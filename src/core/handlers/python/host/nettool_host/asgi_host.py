@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import functools
 import sys
 
 from .asgi_http import HttpExchange
@@ -48,10 +49,10 @@ class AsgiHost:
 
     async def main(self, on_ready, on_start):
         self.closed = self.loop.create_future()
-        self.new_task = self.choose_task_maker()
         lifespan = Lifespan(self.app, self.loop)
         await lifespan.start_up()
         self.state = lifespan.state
+        self.new_task = self.choose_task_maker()
         self.stream.setblocking(False)
         # Tasks inherit the context their maker was called in: an empty one, so that requests share nothing.
         contextvars.Context().run(self.loop.add_reader, self.stream.fileno(), self.on_readable)
@@ -63,10 +64,12 @@ class AsgiHost:
 
     def choose_task_maker(self):
         loop = self.loop
+        if loop.get_task_factory() is not None:
+            return loop.create_task
         if sys.version_info >= (3, 12) and type(loop).__module__.startswith("asyncio"):
             # The first step at once: an application that never waits costs no turn of the loop.
-            return lambda coroutine: asyncio.Task(coroutine, loop=loop, eager_start=True)
-        return loop.create_task
+            return functools.partial(asyncio.Task, loop=loop, eager_start=True)
+        return functools.partial(asyncio.Task, loop=loop)
 
     def on_readable(self):
         try:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import stat
 import sys
-from collections import deque
 
 from .asgi_scope import encode_head, to_scope
 from .failure import ClientDisconnected, report, where_it_waits
@@ -16,6 +15,7 @@ PIECE = 65536
 class HttpExchange:
     # What most exchanges never change stands here, not in each of them.
     task = waiter = credited = head = None
+    chunks = ()  # content that was not yet asked for
     length = -1
     sent = 0
     begun = done = gone = False
@@ -26,7 +26,8 @@ class HttpExchange:
         self.host = host
         self.ident = ident
         scope = self.scope = to_scope(head.split(b"\0"), host)
-        self.chunks = deque((body,)) if body else deque()
+        if body:
+            self.chunks = (body,)
         self.ended = bool(flags & END)  # the whole content is here
         self.credit = host.window
         self.bare = scope["method"] == "HEAD"
@@ -62,7 +63,7 @@ class HttpExchange:
     def on_frame(self, kind, flags, number, head, body):
         if kind == BODY:
             if body:
-                self.chunks.append(body)
+                self.chunks += (body,)
             self.ended = self.ended or bool(flags & END)
             self.wake()
         elif kind == CREDIT:
@@ -89,7 +90,8 @@ class HttpExchange:
         while True:
             if not self.taken and not self.gone:
                 if self.chunks:
-                    body = self.chunks.popleft() if len(self.chunks) == 1 else self.join_chunks()
+                    body = self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)
+                    self.chunks = ()
                     self.taken = self.ended
                     if not self.ended:
                         self.host.emit(frame(TOOK, self.ident, 0, len(body)))
@@ -103,11 +105,6 @@ class HttpExchange:
                 self.waiter = self.host.loop.create_future()
             # Several tasks may wait here at once; one that is cancelled must not take the others along.
             await asyncio.shield(self.waiter)
-
-    def join_chunks(self):
-        body = b"".join(self.chunks)
-        self.chunks.clear()
-        return body
 
     async def send(self, message):
         kind = message["type"]
