@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import pkgSea from '@yao-pkg/pkg/lib-es5/sea.js';
 import { build } from 'esbuild';
 import { inject } from 'postject';
+import { embedPython } from './embed-python.js';
 import { findHostTarget, TARGETS, type Target } from './targets.js';
 
 const run = promisify(execFile);
@@ -45,6 +46,7 @@ async function bundleSources(): Promise<void> {
     keepNames: true,
     legalComments: 'none',
     logLevel: 'warning',
+    plugins: [embedPython],
   });
 }
 

@@ -89,7 +89,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   'src/core/net': ['src/core', 'src/core/platform'],
   'src/core/http': ['src/core', 'src/core/platform', 'src/core/net'],
   'src/core/workers': ['src/core', 'src/core/platform'],
-  'src/core/handlers': ['src/core', 'src/core/platform', 'src/core/net', 'src/core/http'],
+  'src/core/handlers': ['src/core', 'src/core/platform', 'src/core/net', 'src/core/http', 'src/core/workers'],
   'src/core/ping': ['src/core', 'src/core/platform', 'src/core/net'],
   'src/core/interfaces': ['src/core', 'src/core/platform', 'src/core/net'],
 };
