@@ -79,7 +79,11 @@ export class Events {
           return event as Extract<HandlerEvent, { type: Type }>;
         }
       }
-      await new Promise<void>((wake) => this.#wakes.push(wake));
+      const timer = AbortSignal.timeout(5000);
+      await new Promise<void>((resolve, reject) => {
+        this.#wakes.push(resolve);
+        timer.onabort = () => reject(new Error(`no such ${type}: ${JSON.stringify(this.all)}`));
+      });
     }
   }
 }

@@ -43,8 +43,8 @@ const sh = (body: string): string => `#!/bin/sh\n${body}\n`;
 
 test('a script sees the variables of RFC 3875 and nothing of our environment', async (t) => {
   const { origin, port, folder } = await start(t, { 'echo.sh': ECHO });
-  process.env['NETTOOL_SECRET'] = 'do not tell';
-  t.after(() => delete process.env['NETTOOL_SECRET']);
+  process.env.NETTOOL_SECRET = 'do not tell';
+  t.after(() => delete process.env.NETTOOL_SECRET);
   const response = await fetch(`${origin}/cgi-bin/echo.sh/a%20b/c?q=%41&x`, {
     headers: {
       'X-Thing': 'one',
