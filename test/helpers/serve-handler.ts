@@ -1,10 +1,14 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { createServer, type IncomingMessage } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import type { HandlerEvent } from '../../src/core/handlers/handler-events.js';
 import type { Handler } from '../../src/core/http/handler.js';
+import type { HeaderPair, IncomingRequest } from '../../src/core/http/messages.js';
 import { serveHttp } from '../../src/core/http/server.js';
 import type { RequestEvent } from '../../src/core/http/server-types.js';
+import { parseTarget } from '../../src/core/http/target.js';
 
 /** A handler behind a real server on a free port, gone when the test is over. */
 export interface ServedHandler {
@@ -86,4 +90,56 @@ export class Events {
       });
     }
   }
+}
+
+/** A handler behind a bare server of node's that offers it upgrades, as the engine does. */
+export async function serveUpgrades(t: TestContext, handler: Handler): Promise<number> {
+  const server = createServer();
+  server.on('upgrade', async (req, socket, head) => {
+    const response = await handler.upgrade?.(toIncomingRequest(req), socket, head);
+    if (response != null)
+      socket.end(`HTTP/1.1 ${response.status} Not Switching\r\nConnection: close\r\n\r\n`);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(async () => {
+    server.closeAllConnections();
+    server.close();
+    await handler.close?.();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+/** A message of node's as a request of ours. */
+export function toIncomingRequest(
+  req: IncomingMessage,
+  over: Partial<IncomingRequest> = {},
+): IncomingRequest {
+  const target = req.url ?? '/';
+  const headers: HeaderPair[] = [];
+  for (let index = 0; index < req.rawHeaders.length; index += 2) {
+    headers.push([req.rawHeaders[index] as string, req.rawHeaders[index + 1] as string]);
+  }
+  return { ...makeRequest({ target, headers, method: req.method ?? 'GET', body: req }), ...over };
+}
+
+/** A request out of thin air. */
+export function makeRequest(over: Partial<IncomingRequest> = {}): IncomingRequest {
+  const target = over.target ?? '/';
+  const place = parseTarget(target) ?? { rawPath: '/', path: '/', query: '' };
+  return {
+    method: 'GET',
+    target,
+    ...place,
+    httpVersion: '1.1',
+    scheme: 'http',
+    headers: [['Host', 'client.test']],
+    body: Readable.from([]),
+    remoteAddress: '192.0.2.7',
+    remotePort: 4242,
+    localAddress: '127.0.0.1',
+    localPort: 80,
+    signal: new AbortController().signal,
+    ...over,
+  };
 }

@@ -39,6 +39,8 @@ type State = 'idle' | 'head' | 'body' | 'until-close' | 'upgraded' | 'broken';
 
 const NO_TRAILERS: HeaderList = [];
 const EMPTY = Buffer.alloc(0);
+const CR = 0x0d;
+const LF = 0x0a;
 
 /**
  * Reads the replies of one connection (RFC 9112), however they are cut. Whatever could be understood in two ways is
@@ -134,6 +136,9 @@ export class ReplyParser {
     const start = toLatin1(bytes, 0, Math.min(8, bytes.byteLength));
     if (!'HTTP/1.1'.startsWith(start) && !'HTTP/1.0'.startsWith(start)) {
       throw new Refusal(502, 'the reply is not HTTP/1');
+    }
+    for (let lf = bytes.indexOf(LF, before); lf !== -1; lf = bytes.indexOf(LF, lf + 1)) {
+      if (bytes[lf - 1] !== CR) throw new Refusal(502, 'a bare line feed');
     }
     return -1;
   }
