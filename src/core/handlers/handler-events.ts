@@ -8,8 +8,9 @@ export type HandlerKind = 'cgi' | 'fastcgi' | 'js' | 'proxy';
 export interface ApplicationLogEvent {
   readonly type: 'application-log';
   readonly handler: HandlerKind;
-  readonly method: string;
-  readonly target: string;
+  /** Of the request it was about; absent for what belongs to none. */
+  readonly method?: string;
+  readonly target?: string;
   readonly text: string;
 }
 

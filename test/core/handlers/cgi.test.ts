@@ -209,12 +209,15 @@ test('output that is no answer is 502, its reason in the log and not on the page
     const response = await fetch(`${origin}/cgi-bin/${name}`);
     assert.equal(response.status, 502, name);
     assert.doesNotMatch(await response.text(), /reason|hello|script/);
-    const event = await events.find('application-error', ({ target }) => target.endsWith(name));
+    const event = await events.find('application-error', ({ target }) => target?.endsWith(name) === true);
     assert.equal(event.status, 502);
   }
-  const log = await events.find('application-log', ({ target }) => target.endsWith('silent.sh'));
+  const log = await events.find('application-log', ({ target }) => target?.endsWith('silent.sh') === true);
   assert.equal(log.text, 'the reason');
-  const silent = await events.find('application-error', ({ target }) => target.endsWith('silent.sh'));
+  const silent = await events.find(
+    'application-error',
+    ({ target }) => target?.endsWith('silent.sh') === true,
+  );
   assert.match(silent.message, /nothing at all \(exit code 3\)/);
 });
 

@@ -8,6 +8,7 @@ import { isIdempotent } from '../../http/methods.js';
 import { mayHaveBody } from '../../http/request-copy.js';
 import { spoolBody } from '../../http/spool.js';
 import { ConnectFailure } from '../../http/upstream/client.js';
+import { joinUpgrade } from '../../http/upstream/join.js';
 import { NoReply } from '../../http/upstream/reply-error.js';
 import type { RequestBody } from '../../http/upstream/request-body.js';
 import type { UpstreamReply } from '../../http/upstream/types.js';
@@ -15,7 +16,6 @@ import { createLocationMapper } from './location.js';
 import { type ProxyOptions, type ProxySettings, toProxySettings } from './options.js';
 import { countHops, requestHead, responseHeaders } from './request-head.js';
 import { upstreamTarget } from './target.js';
-import { joinStreams } from './tunnel.js';
 import { createUpstreams, type Upstream, type Upstreams } from './upstreams.js';
 
 export type { ProxyOptions } from './options.js';
@@ -47,13 +47,7 @@ export function createProxyHandler(options: ProxyOptions): Handler {
       try {
         const { reply, upstream } = await forward(request, protocol);
         if (reply.upgraded === undefined) return toHttpResponse(reply, upstream, settings);
-        const { socket: other, rest } = reply.upgraded;
-        const headers = responseHeaders(reply.head.headers, (location) => location);
-        headers.push(['Connection', 'Upgrade'], ['Upgrade', getHeader(reply.head.headers, 'upgrade') ?? '']);
-        socket.write(headText(headers), 'latin1');
-        if (rest.byteLength > 0) socket.write(rest);
-        if (head.byteLength > 0) other.write(head);
-        await joinStreams(socket, other);
+        await joinUpgrade(reply, socket, head);
         return undefined;
       } catch (error) {
         return failed(request, error, settings);
@@ -167,9 +161,4 @@ function failed(request: IncomingRequest, error: unknown, { onEvent }: ProxySett
   const { method, target } = request;
   onEvent({ type: 'application-error', handler: 'proxy', method, target, status, message });
   return errorResponse(status, request.headers);
-}
-
-function headText(headers: readonly HeaderPair[]): string {
-  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
-  return `HTTP/1.1 101 Switching Protocols\r\n${lines}\r\n`;
 }
