@@ -85,13 +85,9 @@ function refuseApplication(name: string, path: string): void {
   const isUrl = /^https?:\/\//i.test(name);
   const isProgram = /\.(?:py|ts|mts|js|mjs|cjs)$/.test(name);
   if (!isUrl && !(isProgram && statSync(path, { throwIfNoEntry: false })?.isFile())) return;
-  throw new NettoolError(
-    'UNSUPPORTED',
-    `cannot serve ${name} (only folders and files to be sent as they are)`,
-    {
-      hint: isUrl ? undefined : 'serve its folder to offer it as a file',
-    },
-  );
+  const what = isUrl ? 'passing requests on to a URL' : 'running an application';
+  const hint = isUrl ? undefined : 'serve its folder to offer it as a file';
+  throw new NettoolError('UNSUPPORTED', `cannot serve ${name} (${what} is not supported)`, { hint });
 }
 
 async function serve(context: Context, args: readonly unknown[], flags: ServeFlags): Promise<number> {

@@ -1,6 +1,7 @@
 import { close, read } from 'node:fs';
-import type { ServerResponse } from 'node:http';
-import type { Duplex, Readable } from 'node:stream';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { errorResponse } from './error-response.js';
@@ -22,6 +23,9 @@ const CHUNK_BYTES = 256 * 1024;
 
 /** How long the head waits for the body's first bytes: an error before them can still become a 500. */
 const HEAD_WAIT_MS = 100;
+
+/** How long a refused client may take to close its side. */
+const LINGER_MS = 1000;
 
 /** Of the connection, not of the message: the server alone decides about them (RFC 9112, section 9). */
 const CONNECTION_FIELDS = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade']);
@@ -91,8 +95,9 @@ async function sendChunks(
   try {
     const chunks = source.chunks[Symbol.asyncIterator]();
     const first = chunks.next();
-    await firstOrSoon(first);
+    const isQuiet = !(await comesSoon(first));
     const length = begin();
+    if (isQuiet) res.flushHeaders();
     for (let step = await first; !step.done && !res.destroyed; step = await chunks.next()) {
       progress.bytes += step.value.byteLength;
       if (length !== undefined && progress.bytes > length)
@@ -107,24 +112,22 @@ async function sendChunks(
   }
 }
 
-/** Waits for the first chunk, but not for long: the head of a quiet stream is news too. */
-async function firstOrSoon(first: Promise<unknown>): Promise<void> {
+/** Whether the first chunk comes within the time the head can wait for it: that of a quiet stream is news too. */
+async function comesSoon(first: Promise<unknown>): Promise<boolean> {
   const waiting = new AbortController();
-  const { signal } = waiting;
+  const timeout = delay(HEAD_WAIT_MS, false, { signal: waiting.signal }).catch(() => false);
   try {
-    await Promise.race([first, delay(HEAD_WAIT_MS, undefined, { signal }).catch(() => {})]);
+    return await Promise.race([first.then(() => true), timeout]);
   } finally {
     waiting.abort();
   }
 }
 
 /** Answers bytes that are no request, straight on the socket: there is no message to answer with. */
-export function refuseConnection(socket: Duplex, status: number, phrase: string): void {
-  if (!socket.writable) {
-    socket.destroy();
-    return;
-  }
-  socket.end(`HTTP/1.1 ${status} ${phrase}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+export function refuseConnection(socket: Socket, status: number): void {
+  // Whoever does not close in turn is not waited for long; closing at once could lose the answer (RFC 9112, 9.6).
+  socket.setTimeout(LINGER_MS, () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
 /** Writes the head; returns the length it announced. */

@@ -41,7 +41,7 @@ export async function serveHttp(handler: Handler, options: ServeOptions): Promis
       onEvent(event);
     });
   });
-  refuseNonsense(server);
+  refuseNonsense(server, connections);
   const bound = await listen(server, options).catch(async (error: unknown) => {
     await handler.close?.();
     throw error;
@@ -100,16 +100,14 @@ function trackConnections(server: Server, stopping: AbortSignal) {
   };
 }
 
-/** Answers what node's parser gives up on, and CONNECT, which it would drop without a word. */
-function refuseNonsense(server: Server): void {
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (error.code === 'HPE_HEADER_OVERFLOW') {
-      refuseConnection(socket, 431, 'Request Header Fields Too Large');
-    } else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-      refuseConnection(socket, 408, 'Request Timeout');
-    } else refuseConnection(socket, 400, 'Bad Request');
+/** Answers what node's parser gives up on, and CONNECT, which it would drop without a word; earlier requests first. */
+function refuseNonsense(server: Server, connections: ReturnType<typeof trackConnections>): void {
+  const refuse = (socket: Socket, status: number): void =>
+    connections.enqueue(socket, async () => refuseConnection(socket, status));
+  server.on('clientError', ({ code }: NodeJS.ErrnoException, socket: Socket) => {
+    refuse(socket, code === 'HPE_HEADER_OVERFLOW' ? 431 : code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400);
   });
-  server.on('connect', (_req, socket) => refuseConnection(socket, 405, 'Method Not Allowed'));
+  server.on('connect', (_req, socket: Socket) => refuse(socket, 405));
 }
 
 async function answer(
