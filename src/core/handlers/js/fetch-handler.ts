@@ -32,6 +32,8 @@ export function createFetchAnswerer(app: FetchApplication, settings: JsSettings)
         leaving.abort();
         reject(new GatewayError(504, `the application did not answer within ${requestTimeoutMs} ms`));
       }, requestTimeoutMs);
+      // An application that never answers a client that has left holds nothing up.
+      timer.unref();
     });
     try {
       return await toHttpResponse(await Promise.race([result, late]), request.method);

@@ -9,7 +9,7 @@ type Input = ConstructorParameters<typeof Request>[0];
 
 /** Paths the URL parser would leave as they are. */
 const PLAIN_URL =
-  /^https?:\/\/[\w.-]+(?::\d+)?(?:\/(?!\.)[\w~!$&()*+,;=:@%-][\w.~!$&()*+,;=:@%-]*|\/(?=\/|\?|$))+(?:\?[\w.~!$&()*+,;=:@%/?-]*)?$/;
+  /^https?:\/\/[\w.-]+(?::\d+)?(?:\/(?!\.|%2e)[\w~!$&()*+,;=:@%-][\w.~!$&()*+,;=:@%-]*|\/(?=\/|\?|$))+(?:\?[\w.~!$&()*+,;=:@%/?-]*)?$/i;
 
 /**
  * A request as the web standard has it, made of one of ours bit by bit as it is asked for: building a whole

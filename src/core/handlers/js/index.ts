@@ -120,8 +120,7 @@ async function loadApplication(
 }
 
 /** Every CommonJS module has an object as its default; one that nothing was put into is no export. */
-function hasExports({ default: main, ...others }: LoadedModule): boolean {
-  delete others['module.exports'];
+function hasExports({ default: main, 'module.exports': _common, ...others }: LoadedModule): boolean {
   const isEmpty =
     main === undefined || (typeof main === 'object' && main !== null && !Object.keys(main).length);
   return !isEmpty || Object.keys(others).length > 0;

@@ -42,14 +42,20 @@ const resolveTypescript: NonNullable<Resolve> = (specifier, context, next) => {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
     const isOurs = context.parentURL !== undefined && !context.parentURL.includes('/node_modules/');
     if (!isMissing || !isOurs || !/^\.{0,2}\/.*\.[cm]?js$/.test(specifier)) throw error;
-    return next(specifier.replace(/js$/, 'ts'), context);
+    try {
+      return next(specifier.replace(/js$/, 'ts'), context);
+    } catch {
+      throw error;
+    }
   }
 };
+
+const MISSING_PACKAGE = 'missing package';
 
 const HINTS: Readonly<Record<string, string>> = {
   ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX:
     'TypeScript runs here by leaving its types out: enums, namespaces and parameter properties have to be compiled first',
-  ERR_MODULE_NOT_FOUND: 'install what it needs (npm install) in the folder of the application',
+  [MISSING_PACKAGE]: 'install what it needs (npm install) in the folder of the application',
   ERR_UNKNOWN_FILE_EXTENSION: 'JSX has to be compiled first (for instance with esbuild)',
 };
 
@@ -58,6 +64,6 @@ function toLoadError(file: string, error: unknown): NettoolError {
   const text = error instanceof Error ? (error.message.split('\n')[0] as string) : String(error);
   return new NettoolError('INTERNAL', `cannot load ${basename(file)}: ${text}`, {
     cause: error,
-    hint: typeof code === 'string' ? HINTS[code] : undefined,
+    hint: HINTS[/^Cannot find (?:package|module '[^./])/.test(text) ? MISSING_PACKAGE : String(code)],
   });
 }

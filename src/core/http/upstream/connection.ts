@@ -72,10 +72,12 @@ export class UpstreamConnection implements ReplySink, BodySource, Timed {
     this.#hasHeard = false;
     this.#parser.begin(request.method, request.mayUpgrade === true);
     this.deadline = this.#clock.after(this.#timeouts.responseMs);
-    this.#write(request);
-    return new Promise((resolve, reject) => {
+    // Before the first byte: one in the same process answers while it is written to.
+    const reply = new Promise<UpstreamReply>((resolve, reject) => {
       this.#waiter = { resolve, reject };
     });
+    this.#write(request);
+    return reply;
   }
 
   /** Nobody waits for the reply any more: the only way to tell the upstream is to end the connection. */

@@ -75,22 +75,33 @@ testHandlerContract('a Node listener', {
   repeated: { path: '/cookies', name: 'Set-Cookie', values: ['a=1', 'b=2'] },
 });
 
+interface Seen {
+  readonly method: string;
+  readonly url: string;
+  readonly isRequest: boolean;
+  readonly copy: string;
+  readonly clone: string;
+  readonly text: string;
+  readonly env: { readonly address: string };
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 const INSPECT = `export default { async fetch(request, env, context) {
   const { method, url, bodyUsed, redirect } = request;
   return Response.json({ method, url, bodyUsed, redirect, isRequest: request instanceof Request, headers: Object.fromEntries(request.headers),
-    env: { address: env.remoteAddress }, waits: typeof context.waitUntil, copy: new Request(request).headers.get('x-a'),
+    env: { address: env.remoteAddress }, waits: typeof context.waitUntil, copy: new Request(request.clone()).headers.get('x-a'),
     clone: request.clone().method, text: method === 'POST' ? await request.text() : null });
 } }`;
 
 test('a fetch application gets a request like any other', async (t) => {
   const { origin } = await start(t, INSPECT);
-  const seen = await (
+  const seen = (await (
     await fetch(`${origin}/a%20b?q=%41`, {
       method: 'POST',
       body: 'content',
       headers: { 'X-A': 'one', 'X-Forwarded-For': '6.6.6.6' },
     })
-  ).json();
+  ).json()) as Seen;
   assert.equal(seen.url, `${origin}/a%20b?q=%41`);
   assert.equal(seen.method, 'POST');
   assert.equal(seen.isRequest, true);
@@ -107,6 +118,7 @@ test('URLs are written as the URL parser writes them', async (t) => {
   for (const [target, hostName, expected] of [
     ['/a/../b', 'h.test', 'http://h.test/b'],
     ['/%2e%2e/b', 'h.test', 'http://h.test/b'],
+    ['/a/%2E./b', 'h.test', 'http://h.test/b'],
     ['/', 'H.Test:80', 'http://h.test/'],
     ['/a//b/?x=1', 'h.test', 'http://h.test/a//b/?x=1'],
     ['/a{b}"', 'h.test:8080', 'http://h.test:8080/a%7Bb%7D%22'],
@@ -121,12 +133,14 @@ test('an answer of text has its length, one that is produced is streamed', async
     t,
     `export default { fetch(request) {
       if (request.url.endsWith('/text')) return new Response('whole');
-      return new Response(new ReadableStream({ async pull(c) { await new Promise((r) => setTimeout(r, 20)); c.enqueue(new TextEncoder().encode('bit')); c.close(); } }));
+      return new Response(new ReadableStream({ async start(c) {
+        for (const bit of ['one', 'two']) { await new Promise((r) => setTimeout(r, 20)); c.enqueue(new TextEncoder().encode(bit)); }
+        c.close(); } }));
     } }`,
   );
   const ask = (path: string) => raw(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
   assert.match(await ask('/text'), /content-length: 5\r\n/i);
-  assert.match(await ask('/stream'), /transfer-encoding: chunked\r\n[\s\S]*\r\n3\r\nbit\r\n/i);
+  assert.match(await ask('/stream'), /transfer-encoding: chunked\r\n[\s\S]*\r\n3\r\none\r\n3\r\ntwo\r\n/i);
 });
 
 test('what an application gets wrong is 500, with the reason in the log alone', async (t) => {
@@ -182,22 +196,6 @@ test('a stream nobody reads any more is cancelled', async (t) => {
   await cancelled;
 });
 
-test('TypeScript runs as it is, its imports by their .js names, top-level await included', async (t) => {
-  const folder = tempDir(t);
-  writeFileSync(
-    join(folder, 'words.ts'),
-    'export const word = (n: number): string => `typed ${n satisfies number}`;\n',
-  );
-  writeFileSync(
-    join(folder, 'app.ts'),
-    `import { word } from './words.js';\nimport type { IncomingMessage } from 'node:http';\ninterface Shape { n: number }
-     const shape: Shape = await Promise.resolve({ n: 7 });\nexport default { fetch: (_request: Request): Response => new Response(word(shape.n)) };\n`,
-  );
-  const handler = await createJsHandler({ file: join(folder, 'app.ts') });
-  const { origin } = await serveHandler(t, handler);
-  assert.equal(await (await fetch(origin)).text(), 'typed 7');
-});
-
 test('what cannot be loaded says why and what to do', async (t) => {
   for (const [name, text, message, hint] of [
     ['syntax.mjs', 'export default {', /cannot load syntax\.mjs: Unexpected/, undefined],
@@ -226,7 +224,7 @@ const FRAMEWORKS: Readonly<Record<string, readonly [name: string, text: string]>
   koa: [
     'app.mjs',
     `import Koa from 'koa'; const app = new Koa();
-    app.use(async (ctx) => { if (ctx.method === 'POST') { let s = ''; for await (const c of ctx.req) s += c; ctx.type = 'json'; ctx.body = s; } else ctx.body = 'hello ' + ctx.ip + ' ' + ctx.protocol; }); export default app;`,
+    app.use(async (ctx) => { if (ctx.method === 'POST') { ctx.req.setEncoding('utf8'); let s = ''; for await (const c of ctx.req) s += c; ctx.type = 'json'; ctx.body = s; } else ctx.body = 'hello ' + ctx.ip + ' ' + ctx.protocol; }); export default app;`,
   ],
   fastify: [
     'app.mjs',
@@ -249,7 +247,7 @@ for (const [framework, [name, text]] of Object.entries(FRAMEWORKS)) {
   test(`${framework} runs unchanged`, needsPackage(framework), async (t) => {
     const { origin } = await start(t, text, name);
     assert.equal(await (await fetch(origin)).text(), HELLO.GET);
-    const body = JSON.stringify({ a: [1, 2], text: 'é'.repeat(100_000) });
+    const body = JSON.stringify({ a: [1, 2], text: 'é'.repeat(40_000) });
     const answer = await fetch(origin, {
       method: 'POST',
       body,
