@@ -1,5 +1,4 @@
-<?php
-// nettool serve examples/php --fastcgi /=unix:/run/php/php8.2-fpm.sock
+<?php // nettool serve examples/php --fastcgi /=unix:/run/php/php8.2-fpm.sock
 //
 // Then http://127.0.0.1:8000/api.php/some/path: what follows the script is its PATH_INFO.
 header('Content-Type: application/json');

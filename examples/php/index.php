@@ -1,5 +1,4 @@
-<?php
-// nettool serve examples/php --fastcgi /=unix:/run/php/php8.2-fpm.sock
+<?php // nettool serve examples/php --fastcgi /=unix:/run/php/php8.2-fpm.sock
 //
 // Then http://127.0.0.1:8000/: php-fpm runs the scripts, everything else in the folder is sent as it is.
 $name = $_POST['name'] ?? $_GET['name'] ?? null;
