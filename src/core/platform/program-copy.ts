@@ -1,5 +1,6 @@
 import cluster, { type Address, type Worker } from 'node:cluster';
 import { isSea } from 'node:sea';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** A second process of this very program; it can be seated by the worker master. */
 export interface ProgramCopy {
@@ -41,6 +42,9 @@ export function tellFailure(message: string): void {
   tellOriginal({ [FAILURE]: message });
 }
 
+/** What was dealt to a copy just before it is to end has not sent its first request yet, and would count as idle. */
+const LAST_CONNECTIONS_MS = 250;
+
 const FAILURE = 'nettool-failure';
 
 /**
@@ -81,6 +85,12 @@ export function startProgramCopy({ args, env = {}, onMessage }: CopyOptions): Pr
       return address;
     },
     async drain() {
+      if (address !== undefined && worker.isConnected()) {
+        const isOut = new Promise((resolve) => worker.once('disconnect', resolve));
+        worker.disconnect();
+        await Promise.race([isOut, exited]);
+        await Promise.race([delay(LAST_CONNECTIONS_MS, undefined, { ref: false }), exited]);
+      }
       ask();
       await exited;
     },

@@ -2,14 +2,11 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { bundleFixture, runPlain } from '../../helpers/plain-node.js';
 import { needsPosix } from '../../helpers/programs.js';
+import { ask } from '../../helpers/raw-http.js';
 import { tempDir } from '../../helpers/temp-dir.js';
 
 const run = async (t: TestContext, ...args: string[]) =>
   runPlain(t, await bundleFixture('copies.ts', tempDir(t)), args);
-
-/** A request on a connection of its own. */
-const ask = async (port: number, path = '/'): Promise<string> =>
-  (await fetch(`http://127.0.0.1:${port}${path}`, { headers: { Connection: 'close' } })).text();
 
 test(
   'copies of a program share a port, are replaced without a lost request, and end together',
@@ -25,26 +22,30 @@ test(
     const [port, other] = JSON.parse(lines.find((line) => line.startsWith('[')) as string);
     assert.equal(port, other);
 
-    const before = new Set(await Promise.all(Array.from({ length: 20 }, () => ask(port))));
+    const before = new Set(
+      await Promise.all(Array.from({ length: 20 }, async () => (await ask(port, '/')).text)),
+    );
     assert.equal(before.size, 2);
 
     let isOver = false;
     const answers: string[] = [];
     const clients = Array.from({ length: 8 }, async () => {
-      while (!isOver) answers.push(await ask(port, '/slow'));
+      while (!isOver) answers.push((await ask(port, '/slow')).text);
     });
     program.child.kill('SIGHUP');
     for (let line = await program.nextLine(); !line.startsWith('['); line = await program.nextLine());
     isOver = true;
     await Promise.all(clients);
     assert.ok(answers.length >= 8);
-    const after = new Set(await Promise.all(Array.from({ length: 20 }, () => ask(port))));
+    const after = new Set(
+      await Promise.all(Array.from({ length: 20 }, async () => (await ask(port, '/')).text)),
+    );
     assert.equal(after.size, 2);
     for (const pid of after) assert.ok(!before.has(pid));
 
     program.child.kill('SIGTERM');
     assert.equal(await program.nextLine(), 'over');
-    await assert.rejects(ask(port));
+    await assert.rejects(ask(port, '/'));
   },
 );
 

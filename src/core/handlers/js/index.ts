@@ -51,7 +51,9 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
   const forgetFailures = surviveFailures(logError);
 
   const failed = (request: IncomingRequest, error: unknown): HttpResponse => {
-    const { method, target } = request;
+    const { method, target, body } = request;
+    // A body that is too large, too slow or broken off is the server's to answer, not the application's fault.
+    if (body.errored !== null) throw body.errored;
     const status = error instanceof GatewayError ? error.status : 500;
     onEvent({ type: 'application-error', handler: 'js', method, target, status, message: describe(error) });
     return errorResponse(status, request.headers);

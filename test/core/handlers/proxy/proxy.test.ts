@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
 import { createProxyHandler, type ProxyOptions } from '../../../../src/core/handlers/proxy/index.js';
@@ -424,13 +424,22 @@ test('a client that leaves ends what it asked for', async (t) => {
 test('a client that breaks off its upload is not mistaken for one that finished', async (t) => {
   const upstream = await startUpstream(t, () => {});
   const asked = once(upstream.server, 'request');
-  const { port } = await start(t, [upstream.url]);
-  const socket = await openSocket(t, port);
-  socket.write('POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n');
+  const handler = createProxyHandler({ upstreams: [upstream.url] });
+  t.after(() => handler.close?.());
+  const body = new PassThrough();
+  const headers: HeaderList = [
+    ['Host', 'x'],
+    ['Transfer-Encoding', 'chunked'],
+  ];
+  const answered = Promise.resolve(handler.handle(makeRequest({ method: 'POST', headers, body })));
+  // Its own error goes on to the server, which knows what it means.
+  const refused = assert.rejects(answered, /the client has left/);
+  body.write('abc');
   const [req] = await asked;
   req.resume();
-  socket.destroy();
+  body.destroy(new Error('the client has left'));
   await once(req, 'aborted');
+  await refused;
 });
 
 test('early hints and trailers are passed on', async (t) => {
