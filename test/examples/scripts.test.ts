@@ -10,7 +10,7 @@ import { createJsHandler } from '../../src/core/handlers/js/index.js';
 import { createStaticHandler } from '../../src/core/handlers/static/index.js';
 import { PHP_FPM, startPhpFpm } from '../helpers/php-fpm.js';
 import { needs, needsPosix } from '../helpers/programs.js';
-import { serveHandler, serveUpgrades } from '../helpers/serve-handler.js';
+import { serveHandler } from '../helpers/serve-handler.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 const EXAMPLES = resolve(import.meta.dirname, '../../examples');
@@ -81,7 +81,7 @@ test('the smallest application answers', async (t) => {
 
 test('the chat passes messages on', async (t) => {
   const handler = await createJsHandler({ file: join(EXAMPLES, 'js/chat.mjs') });
-  const port = await serveUpgrades(t, handler);
+  const { port } = await serveHandler(t, handler);
   const [one, other] = [new WebSocket(`ws://127.0.0.1:${port}/`), new WebSocket(`ws://127.0.0.1:${port}/`)];
   await Promise.all([once(one, 'open'), once(other, 'open')]);
   const heard = once(other, 'message');

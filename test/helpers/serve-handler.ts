@@ -1,12 +1,12 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import type { IncomingMessage } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import type { HandlerEvent } from '../../src/core/handlers/handler-events.js';
 import type { Handler } from '../../src/core/http/handler.js';
 import type { HeaderPair, IncomingRequest } from '../../src/core/http/messages.js';
-import { serveHttp } from '../../src/core/http/server.js';
+import { serveHttp } from '../../src/core/http/server/index.js';
 import type { RequestEvent } from '../../src/core/http/server-types.js';
 import { parseTarget } from '../../src/core/http/target.js';
 
@@ -90,24 +90,6 @@ export class Events {
       });
     }
   }
-}
-
-/** A handler behind a bare server of node's that offers it upgrades, as the engine does. */
-export async function serveUpgrades(t: TestContext, handler: Handler): Promise<number> {
-  const server = createServer();
-  server.on('upgrade', async (req, socket, head) => {
-    const response = await handler.upgrade?.(toIncomingRequest(req), socket, head);
-    if (response != null)
-      socket.end(`HTTP/1.1 ${response.status} Not Switching\r\nConnection: close\r\n\r\n`);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(async () => {
-    server.closeAllConnections();
-    server.close();
-    await handler.close?.();
-  });
-  return (server.address() as AddressInfo).port;
 }
 
 /** A message of node's as a request of ours. */

@@ -57,11 +57,6 @@ export function pathBelow(path: string, prefix: string): string | undefined {
   return path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : undefined;
 }
 
-/** `/api/` → `/api`, `/` → ``: a prefix as the handlers want it. */
-export function normalizePrefix(prefix: string): string {
-  return prefix.replace(/\/+$/, '');
-}
-
 /** Text as a string with a character per byte. */
 export function toBytes(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');

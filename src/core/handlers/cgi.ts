@@ -13,8 +13,9 @@ import { type SpooledBody, spoolBody } from '../http/spool.js';
 import { parseTarget } from '../http/target.js';
 import { type RunningScript, runScript } from '../platform/script.js';
 import { cgiVariables, type ScriptPlace } from './cgi-env.js';
-import { findScript, normalizePrefix } from './cgi-script.js';
+import { findScript } from './cgi-script.js';
 import type { OnHandlerEvent } from './handler-events.js';
+import { normalizePrefix } from './mounts.js';
 import { readScriptHead, type ScriptOutput, toResponse } from './script-answer.js';
 import { createTurnstile } from './turnstile.js';
 

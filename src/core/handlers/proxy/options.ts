@@ -1,7 +1,7 @@
 import { NettoolError } from '../../errors.js';
 import { type IsTrusted, trustNobody } from '../../http/forwarded.js';
-import { normalizePrefix } from '../cgi-script.js';
 import type { OnHandlerEvent } from '../handler-events.js';
+import { normalizePrefix } from '../mounts.js';
 import type { Balance, HashKey } from './balance.js';
 import type { RewriteRule } from './target.js';
 import { parseUpstreamUrl, type UpstreamUrl } from './upstream-url.js';

@@ -46,8 +46,9 @@ class LengthDecoder implements BodyDecoder {
   }
 }
 
-/** A chunk line is its size in hexadecimal and, after a semicolon, extensions nobody uses (RFC 9112, section 7.1). */
-const CHUNK_LINE = /^([0-9A-Fa-f]{1,13})(?:;[\t\x20-\x7e\x80-\xff]*)?$/;
+/** A chunk line is its size in hexadecimal and, after semicolons, extensions nobody uses (RFC 9112, section 7.1). */
+const CHUNK_LINE =
+  /^([0-9A-Fa-f]{1,13})(?:;[!#$%&'*+\-.^_`|~\w]+(?:=(?:[!#$%&'*+\-.^_`|~\w]+|"(?:[\t\x20!\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"))?)*$/;
 const MAX_CHUNK_LINE_BYTES = 256;
 /** Extensions and tiny chunks cost more than they carry: framing may not outgrow the content by more than this. */
 const MAX_OVERHEAD_BYTES = 16_384;

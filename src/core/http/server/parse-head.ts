@@ -120,6 +120,7 @@ function checkPartial(text: string, at: number, limits: HeadLimits): Refusal | u
     }
   }
   if (method.length > 32) return refuseMethod(method);
+  if (lineEnd >= 0 && !/^[^ ]+ [^ ]+ HTTP\/1\.[01]$/.test(line)) return refuseRequestLine(line, limits);
   if (space === 0) return new Refusal(400, 'not a request line');
   for (let lf = text.indexOf('\n', at); lf >= 0; lf = text.indexOf('\n', lf + 1)) {
     if (lf === at || text.charCodeAt(lf - 1) !== CR) return new Refusal(400, 'a bare line feed');
@@ -134,7 +135,12 @@ function checkPartial(text: string, at: number, limits: HeadLimits): Refusal | u
 /** A request line that is not `method SP target SP HTTP/1.x`: which part of it, and so which status. */
 function refuseRequestLine(line: string, limits: HeadLimits): Refusal {
   const parts = /^([^ ]+) ([^ ]+) HTTP\/(\d)\.(\d)$/.exec(line);
-  if (parts === null) return new Refusal(400, 'not a request line');
+  if (parts === null) {
+    const isLong = line.length > limits.maxTargetBytes + 32;
+    return isLong
+      ? new Refusal(414, 'the request target is too long')
+      : new Refusal(400, 'not a request line');
+  }
   if ((parts[2]?.length ?? 0) > limits.maxTargetBytes)
     return new Refusal(414, 'the request target is too long');
   if (/[^!"$-~]/.test(parts[2] ?? '')) return new Refusal(400, 'the request target holds a forbidden byte');
@@ -184,6 +190,10 @@ export function parseFields(text: string, start: number, end: number, maxFields:
       index -= 1;
     }
     const value = text.slice(from, index);
+    // Whitespace after `chunked` is read in two ways: some trim it, some do not know the coding then.
+    if (index + 2 < at && name.length === 17 && name.toLowerCase() === 'transfer-encoding') {
+      return new Refusal(400, 'the transfer coding is not chunked');
+    }
     if (headers.push([name, value]) > maxFields) return new Refusal(431, 'too many header fields');
     const refusal =
       FRAMING_LENGTHS[name.length & 0xff] === 1 ? note(fields, name.toLowerCase(), value) : undefined;

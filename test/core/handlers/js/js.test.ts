@@ -6,13 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { WebSocket } from 'ws';
 import { createJsHandler, type JsOptions } from '../../../../src/core/handlers/js/index.js';
 import { testHandlerContract } from '../../../helpers/handler-contract.js';
-import {
-  Events,
-  openSocket,
-  rawExchange,
-  serveHandler,
-  serveUpgrades,
-} from '../../../helpers/serve-handler.js';
+import { Events, openSocket, rawExchange, serveHandler } from '../../../helpers/serve-handler.js';
 import { tempDir } from '../../../helpers/temp-dir.js';
 
 const MODULES = process.env.NETTOOL_TEST_MODULES ?? resolve('node_modules');
@@ -291,10 +285,10 @@ for (const [kind, text] of [
 ] as const) {
   test(`${kind} takes WebSockets`, async (t) => {
     const { handler } = await host(t, text);
-    const port = await serveUpgrades(t, handler);
+    const { port } = await serveHandler(t, handler);
     const client = new WebSocket(`ws://127.0.0.1:${port}/room`);
     const [hello] = await once(client, 'message');
-    assert.equal(String(hello), 'hello 192.0.2.7 /room');
+    assert.equal(String(hello), 'hello 127.0.0.1 /room');
     client.send('and back');
     assert.equal(String((await once(client, 'message'))[0]), 'and back');
     client.close();
@@ -307,7 +301,7 @@ test('an upgrade that an application does not take ends', async (t) => {
     t,
     'export default { fetch: () => new Response("x"), upgrade: (req, socket) => socket.end("HTTP/1.1 401 No\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n") };',
   );
-  const port = await serveUpgrades(t, handler);
+  const { port } = await serveHandler(t, handler);
   const answer = await rawExchange(
     port,
     'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { PassThrough, Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
 import { createProxyHandler, type ProxyOptions } from '../../../../src/core/handlers/proxy/index.js';
@@ -16,7 +16,6 @@ import {
   openSocket,
   rawExchange,
   serveHandler,
-  serveUpgrades,
 } from '../../../helpers/serve-handler.js';
 import { tempDir } from '../../../helpers/temp-dir.js';
 import { startRawUpstream, startUpstream } from '../../../helpers/upstreams.js';
@@ -424,22 +423,13 @@ test('a client that leaves ends what it asked for', async (t) => {
 test('a client that breaks off its upload is not mistaken for one that finished', async (t) => {
   const upstream = await startUpstream(t, () => {});
   const asked = once(upstream.server, 'request');
-  const handler = createProxyHandler({ upstreams: [upstream.url] });
-  t.after(() => handler.close?.());
-  const body = new PassThrough();
-  const headers: HeaderList = [
-    ['Host', 'x'],
-    ['Transfer-Encoding', 'chunked'],
-  ];
-  const answered = Promise.resolve(handler.handle(makeRequest({ method: 'POST', headers, body })));
-  // Its own error goes on to the server, which knows what it means.
-  const refused = assert.rejects(answered, /the client has left/);
-  body.write('abc');
+  const { port } = await start(t, [upstream.url]);
+  const socket = await openSocket(t, port);
+  socket.write('POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n');
   const [req] = await asked;
   req.resume();
-  body.destroy(new Error('the client has left'));
+  socket.destroy();
   await once(req, 'aborted');
-  await refused;
 });
 
 test('early hints and trailers are passed on', async (t) => {
@@ -506,7 +496,7 @@ test('HTTP/2’s cookies become one field, and a body without a length is sent i
 test('a request that comes round again and again is 508', async (t) => {
   const port = await freePort();
   const handler = createProxyHandler({ upstreams: [`http://127.0.0.1:${port}`] });
-  const { serveHttp } = await import('../../../../src/core/http/server.js');
+  const { serveHttp } = await import('../../../../src/core/http/server/index.js');
   const server = await serveHttp(handler, {
     host: '127.0.0.1',
     port,
@@ -548,10 +538,13 @@ test('WebSockets pass in both directions, sub-protocol and close code included',
     inner.close();
   });
   const { port } = inner.address() as { port: number };
-  const front = await serveUpgrades(t, createProxyHandler({ upstreams: [`http://127.0.0.1:${port}`] }));
+  const { port: front } = await serveHandler(
+    t,
+    createProxyHandler({ upstreams: [`http://127.0.0.1:${port}`] }),
+  );
   const client = new WebSocket(`ws://127.0.0.1:${front}/room?x`, ['chat', 'other']);
   const [hello] = await once(client, 'message');
-  assert.equal(String(hello), 'hello 192.0.2.7 /room?x');
+  assert.equal(String(hello), 'hello 127.0.0.1 /room?x');
   assert.equal(client.protocol, 'chat');
   const large = Buffer.alloc(3_000_000, 7);
   client.send(large);
@@ -563,7 +556,7 @@ test('WebSockets pass in both directions, sub-protocol and close code included',
 
 test('an upgrade that is refused is answered like any request', async (t) => {
   const upstream = await startUpstream(t, (_req, res) => res.writeHead(403).end('no'));
-  const front = await serveUpgrades(t, createProxyHandler({ upstreams: [upstream.url] }));
+  const { port: front } = await serveHandler(t, createProxyHandler({ upstreams: [upstream.url] }));
   const answer = await rawExchange(
     front,
     'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
