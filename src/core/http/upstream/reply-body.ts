@@ -1,0 +1,32 @@
+import { Readable } from 'node:stream';
+
+/** What a body asks of the connection it comes from. */
+export interface BodySource {
+  /** More is wanted. */
+  resumeBody(): void;
+  /** Nobody wants the rest. */
+  abandon(): void;
+}
+
+const HIGH_WATER_MARK = 256 * 1024;
+
+/** The content of a reply that was not complete at once; the connection is read no faster than this is. */
+export class ReplyBody extends Readable {
+  readonly #source: BodySource;
+
+  constructor(source: BodySource) {
+    super({ highWaterMark: HIGH_WATER_MARK });
+    this.#source = source;
+    // Whoever reads is told; who has gone away has not to care.
+    this.on('error', () => {});
+  }
+
+  override _read(): void {
+    this.#source.resumeBody();
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#source.abandon();
+    callback(error);
+  }
+}
