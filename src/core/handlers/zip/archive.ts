@@ -44,7 +44,7 @@ async function* toEntries(files: AsyncIterable<Visited>, prefix: string, counter
   for await (const { name, opened, isFolder } of files) {
     counter.entries += 1;
     const modifiedMs = Math.min(Math.max(Number(opened.stat.mtimeMs), FIRST_DATE_MS), LAST_DATE_MS);
-    const entry = { name: prefix + harmless(name), lastModified: new Date(modifiedMs) };
+    const entry = { name: harmless(prefix + name), lastModified: new Date(modifiedMs) };
     if (isFolder) {
       yield entry;
       continue;
