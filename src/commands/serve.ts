@@ -1,121 +1,152 @@
-import { existsSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { NettoolError } from '../core/errors.js';
-import type { HandlerTarget } from '../core/handlers/index.js';
-import type { ServerEvent } from '../core/http/server-types.js';
+import type { MountedSite } from '../core/handlers/index.js';
+import type { IncomingRequest } from '../core/http/messages.js';
+import type { ServeOptions, ServerEvent } from '../core/http/server-types.js';
 import { action, type Context, type Run } from './context.js';
-import { parseHost, parsePort } from './options.js';
 import { createReporter, type Report } from './output/reporter.js';
-import { addFolderOptions, announce, type FolderFlags, toFolderFeatures } from './serve-folder-flags.js';
-import { addStaticFlags, type StaticFlags, toStaticOptions } from './serve-static-flags.js';
-import { LOG_FORMATS, type LogFormat } from './views/access-log.js';
+import { type AppFlags, addAppFlags } from './serve-app-flags.js';
+import { addFolderOptions, announce, type FolderFlags } from './serve-folder-flags.js';
+import { wrapSite } from './serve-access.js';
+import { listenTargets, openRedirects, prepareTls, type ServeTls } from './serve-listen.js';
+import { addServerFlags, type ServerFlags, toLimits, toTimers } from './serve-server-flags.js';
+import { addStaticFlags, type StaticFlags } from './serve-static-flags.js';
+import { planServe, type ServePlan } from './serve-target.js';
 import { createLogView, createServeView } from './views/serve.js';
+import { type SiteEvent, viewOutput } from './views/serve-app.js';
 
-const DEFAULT_PORT = 8000;
-
-interface ServeFlags extends StaticFlags, FolderFlags {
-  readonly host: string;
-  readonly portFallback?: boolean;
-  readonly log?: LogFormat;
-}
+type ServeFlags = ServerFlags & StaticFlags & FolderFlags & AppFlags;
 
 /** Declares `nettool serve [target] [port]`. */
 export function registerServe(program: Command, run: Run): void {
   const command = program
     .command('serve')
-    .summary('serve a folder or a file over HTTP')
+    .summary('serve a folder, a file, an application or a URL over HTTP')
     .description(
-      'Serve a folder or a file over HTTP until it is stopped (Ctrl-C lets running answers finish).',
+      'Serve a folder or file, a Python or JavaScript application, or what other servers answer, over HTTP until it ' +
+        'is stopped (Ctrl-C lets running answers finish).',
     )
-    .argument('[target]', 'the folder, or one file (a number that names neither is the port)', '.')
-    .argument('[port]', `the port; 0 takes a free one (default: ${DEFAULT_PORT})`, parsePort)
-    .optionsGroup('Network:')
-    .option('--host <address>', 'the address to listen on; 0.0.0.0 or :: for all', parseHost, '127.0.0.1')
-    .option('--port-fallback', 'take the next free port when this one is in use');
+    .argument(
+      '[target]',
+      "a folder, a file, module:callable, app.py, app.ts, or a URL (default: '.'; a number that names nothing is the port)",
+    )
+    .argument('[port]', 'the port; 0 takes a free one (default: 8000)');
+  addServerFlags(command);
   addStaticFlags(command);
-  addFolderOptions(command)
-    .optionsGroup('Logs:')
-    .addOption(
-      new Option('--log <format>', 'log requests on stderr (default: dev on a terminal, else none)').choices(
-        LOG_FORMATS,
-      ),
-    )
-    .addHelpText('after', EXAMPLES)
-    .action(action<ServeFlags>(run, serve));
+  addFolderOptions(command);
+  addAppFlags(command);
+  command.addHelpText('after', EXAMPLES).action(action<ServeFlags>(run, serve));
 }
 
 const EXAMPLES = `
 Examples:
   nettool serve                      this folder at http://127.0.0.1:8000/
-  nettool serve dist 9090            another folder, another port
-  nettool serve --host 0.0.0.0       for the whole network
+  nettool serve dist 9090 --spa      another folder, another port, one page for all
+  nettool serve --host 0.0.0.0 --qr  for the whole network
   nettool serve report.pdf 0         one file, on any free port
+  nettool serve . --upload --auth me:secret --tls
+  nettool serve app.py --workers 4   a Flask, Django, FastAPI … application
+  nettool serve app.ts --reload      export default { fetch(request) { … } }
+  nettool serve dist --proxy /api=http://localhost:3000,http://localhost:3001
+  nettool serve site --fastcgi /=unix:/run/php/php-fpm.sock
 `;
 
-/** What the arguments come to. */
-interface Plan {
-  readonly name: string;
-  readonly target: HandlerTarget;
-  readonly port: number;
-}
-
-function toPlan(context: Context, args: readonly unknown[], flags: ServeFlags): Plan {
-  const [first, second] = args as [string, number | undefined];
-  const isPort = second === undefined && /^\d{1,5}$/.test(first) && Number(first) <= 65_535;
-  const loneNumber = isPort && !existsSync(resolve(context.io.cwd, first));
-  const name = loneNumber ? '.' : first;
-  const root = resolve(context.io.cwd, name);
-  refuseApplication(name, root);
-  const target: HandlerTarget = {
-    kind: 'static',
-    root,
-    ...toStaticOptions(flags),
-    features: toFolderFeatures(context, root, flags),
-  };
-  return { name, target, port: loneNumber ? Number(first) : (second ?? DEFAULT_PORT) };
-}
-
-/** Programs are to be run, not shown: serving their source by mistake could give secrets away. */
-function refuseApplication(name: string, path: string): void {
-  const isUrl = /^https?:\/\//i.test(name);
-  const isProgram = /\.(?:py|ts|mts|js|mjs|cjs)$/.test(name);
-  if (!isUrl && !(isProgram && statSync(path, { throwIfNoEntry: false })?.isFile())) return;
-  const what = isUrl ? 'passing requests on to a URL' : 'running an application';
-  const hint = isUrl ? undefined : 'serve its folder to offer it as a file';
-  throw new NettoolError('UNSUPPORTED', `cannot serve ${name} (${what} is not supported)`, { hint });
-}
-
 async function serve(context: Context, args: readonly unknown[], flags: ServeFlags): Promise<number> {
-  const { name, target, port } = toPlan(context, args, flags);
-  const log = flags.log ?? (context.style.stderr.terminal && !context.json ? 'dev' : 'none');
-  const report = createEventSink(context, { target: name, port, log });
-  const onEvent = (event: ServerEvent): void => {
-    report(event);
-    if (event.type === 'listening') void announce(context, event, flags);
-  };
-  const { createHandler } = await import('../core/handlers/index.js');
+  const { createTrust } = await import('../core/net/trust.js');
   const { serveHttp } = await import('../core/http/server/index.js');
-  const { host, portFallback = false } = flags;
-  const { signal } = context.io;
-  const handler = await createHandler(target);
-  const server = await serveHttp(handler, { host, port, portFallback, signal, onEvent }).catch(
-    explainBusyPort,
-  );
-  await server.closed;
+  const { createSite } = await import('../core/handlers/index.js');
+  const isTrusted = createTrust(flags.trustProxy ?? []);
+  const report = createSiteReport(context, flags);
+  const plan = await planServe(args, { context, flags, isTrusted, onEvent: (event) => report.site(event as SiteEvent) });
+  report.plan(plan);
+  const tls = await prepareTls(context, flags);
+  const site = await createSite(plan.mounts);
+  const handler = await wrapSite(site.handler, { flags, isTrusted, isTls: tls !== undefined });
+  const options = await toServeOptions({ context, flags, plan, tls, site });
+  const server = await serveHttp(handler, {
+    ...options,
+    onEvent: (event) => {
+      report.server(event);
+      if (event.type === 'listening') void announce(context, event, flags);
+    },
+  }).catch(explainBusyPort);
+  const redirects = await openRedirects(context, flags, server);
+  tls?.watch((identity) => server.setTlsIdentity(identity));
+  await Promise.all([server.closed, redirects?.closed]);
   return 0;
 }
 
-function createEventSink(
-  context: Context,
-  options: Parameters<typeof createServeView>[0],
-): Report<ServerEvent> {
-  const report = createReporter(context, createServeView(options), 'stderr');
-  if (!context.json || options.log === 'none') return report;
-  const log = createReporter({ ...context, json: false }, createLogView(options.log), 'stderr');
-  return (event) => {
-    report(event);
-    log(event);
+interface ServeParts {
+  readonly context: Context;
+  readonly flags: ServeFlags;
+  readonly plan: ServePlan;
+  readonly tls: ServeTls | undefined;
+  readonly site: MountedSite;
+}
+
+async function toServeOptions({ context, flags, plan, tls }: ServeParts): Promise<Omit<ServeOptions, 'onEvent'>> {
+  const { host, portFallback = false } = flags;
+  const { signal } = context.io;
+  const listen = listenTargets(context, host);
+  return {
+    host,
+    port: plan.port,
+    portFallback,
+    signal,
+    limits: { ...toLimits(flags), maxBodyBytes: bodyLimits(flags, plan) },
+    timers: toTimers(flags),
+    ...(listen !== undefined && { listen }),
+    ...(tls !== undefined && { tls: tls.identity }),
+    ...(flags.proxyProtocol === true && { proxyProtocol: true }),
+    ...(flags.trustProxy !== undefined && { trustProxy: flags.trustProxy }),
+  };
+}
+
+const DEFAULT_MAX_BODY = 100 * 1024 * 1024;
+/** What a form may have around the file in it. */
+const FORM_OVERHEAD_BYTES = 1024 * 1024;
+
+/** Uploads have a limit of their own, whoever else takes bodies has `--max-body`. */
+function bodyLimits(flags: ServeFlags, { mounts }: ServePlan): number | ((request: IncomingRequest) => number) {
+  const maxBody = flags.maxBody ?? DEFAULT_MAX_BODY;
+  const root = mounts.find(({ prefix }) => prefix === '')?.target;
+  const uploads = root?.kind === 'static' ? root.features?.uploads : undefined;
+  if (uploads === undefined) return maxBody;
+  const others = mounts.map(({ prefix }) => prefix).filter((prefix) => prefix !== '');
+  return ({ path }) =>
+    others.some((prefix) => path === prefix || path.startsWith(`${prefix}/`))
+      ? maxBody
+      : uploads.maxBytes + FORM_OVERHEAD_BYTES;
+}
+
+interface SiteReport {
+  readonly server: Report<ServerEvent>;
+  readonly site: Report<SiteEvent>;
+  plan(plan: ServePlan): void;
+}
+
+/** Says what server and applications say; what an application prints goes to stderr, also with `--json`. */
+function createSiteReport(context: Context, flags: ServeFlags): SiteReport {
+  const log = flags.log ?? (context.style.stderr.terminal && !context.json ? 'dev' : 'none');
+  const named = { target: '', port: 0, log };
+  const report = createReporter<ServerEvent | SiteEvent>(context, createServeView(named), 'stderr');
+  const lines =
+    context.json && log !== 'none'
+      ? createReporter({ ...context, json: false }, createLogView(log), 'stderr')
+      : undefined;
+  return {
+    plan({ name, port }) {
+      Object.assign(named, { target: name, port });
+    },
+    server(event) {
+      report(event);
+      lines?.(event);
+    },
+    site(event) {
+      const output = viewOutput(event);
+      if (output === undefined) report(event);
+      else context.io.stderr.write(`${output}\n`);
+    },
   };
 }
 
@@ -126,3 +157,4 @@ function explainBusyPort(error: unknown): never {
   const hint = `${error.hint}; --port-fallback takes the next free one`;
   throw new NettoolError(error.code, error.message, { hint, cause: error.cause });
 }
+

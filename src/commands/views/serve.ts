@@ -3,6 +3,7 @@ import { escapeLine } from '../output/escape.js';
 import type { View } from '../output/reporter.js';
 import type { Style } from '../output/style.js';
 import { type LogFormat, viewAccess } from './access-log.js';
+import { type SiteEvent, viewSiteEvent } from './serve-app.js';
 
 /** What the view says beside the events. */
 export interface ServeViewOptions {
@@ -14,7 +15,7 @@ export interface ServeViewOptions {
 }
 
 /** The words of a running server: its addresses, a line per request, and why one failed whatever the log says. */
-export function createServeView(options: ServeViewOptions): View<ServerEvent> {
+export function createServeView(options: ServeViewOptions): View<ServerEvent | SiteEvent> {
   return (event, style) => {
     switch (event.type) {
       case 'listening':
@@ -23,8 +24,11 @@ export function createServeView(options: ServeViewOptions): View<ServerEvent> {
         return viewRequest(event, options.log, style);
       case 'closed':
         return style.dim(`stopped after ${event.requests} ${event.requests === 1 ? 'request' : 'requests'}`);
-      default:
+      case 'connection-open':
+      case 'connection-close':
         return undefined;
+      default:
+        return viewSiteEvent(event, style);
     }
   };
 }

@@ -1,7 +1,7 @@
 import type { IncomingRequest } from './messages.js';
 
 /** What a wrapper may change of a request before it hands it on. */
-export type RequestChanges = Partial<Pick<IncomingRequest, 'method' | 'headers' | 'query'>>;
+export type RequestChanges = Partial<Pick<IncomingRequest, 'method' | 'headers' | 'path' | 'query'>>;
 
 /**
  * The same request with some of it changed. Neither a copy nor an heir: fields may be computed when they are asked
