@@ -29,7 +29,10 @@ export async function createSelfSigned(hosts: readonly string[] = []): Promise<S
   const x509 = await import('@peculiar/x509');
   const { webcrypto, X509Certificate } = await import('node:crypto');
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-  const keys = (await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as WebCrypto.CryptoKeyPair;
+  const keys = (await webcrypto.subtle.generateKey(algorithm, true, [
+    'sign',
+    'verify',
+  ])) as WebCrypto.CryptoKeyPair;
   const names = [...new Set([...hosts.filter((host) => !/^[0:.]*$/.test(host)), ...LOCAL_NAMES])];
   const certificate = await x509.X509CertificateGenerator.createSelfSigned(
     {
@@ -42,7 +45,10 @@ export async function createSelfSigned(hosts: readonly string[] = []): Promise<S
       extensions: [
         // A CA, so that the certificate itself can be given to --cacert; for nothing below it.
         new x509.BasicConstraintsExtension(true, 0, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyCertSign, true),
+        new x509.KeyUsagesExtension(
+          x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyCertSign,
+          true,
+        ),
         new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
         new x509.SubjectAlternativeNameExtension(
           names.map((name) => ({ type: isIP(name) === 0 ? ('dns' as const) : ('ip' as const), value: name })),

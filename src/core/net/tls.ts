@@ -23,7 +23,10 @@ export async function readIdentity(certPath: string, keyPath: string = certPath)
   const certificate = parseCertificate(cert, certPath);
   const privateKey = parseKey(key, keyPath);
   if (!certificate.checkPrivateKey(privateKey)) {
-    throw new NettoolError('INPUT_FAILED', `the key in ${keyPath} does not belong to the certificate in ${certPath}`);
+    throw new NettoolError(
+      'INPUT_FAILED',
+      `the key in ${keyPath} does not belong to the certificate in ${certPath}`,
+    );
   }
   return { cert, key };
 }
