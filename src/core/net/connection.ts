@@ -102,9 +102,10 @@ export class Connection {
   }
 
   /** Sends FIN after everything sent so far. */
-  end(): void {
+  end(reason: CloseReason = 'fin'): void {
     if (this.socket.writableEnded || this.socket.destroyed) return;
     this.endedBy ??= 'local';
+    if (reason !== 'fin') this.reason = reason;
     this.socket.end();
   }
 
@@ -184,6 +185,7 @@ export class Connection {
     this.stopSplice = splice.stop;
     const end = await splice.done;
     this.stopSplice = undefined;
+    if (end === 'unable') return false;
     // Who owns the pipe meets the same end of it, and knows what that means.
     if (end === 'reader-gone') await sink(Buffer.alloc(1));
     // Reading the error took it off the socket, which would now only see an end.

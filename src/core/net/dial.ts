@@ -2,7 +2,7 @@ import { connect as connectSocket, isIP, type Socket } from 'node:net';
 import { NettoolError, toNettoolError } from '../errors.js';
 import { formatHostPort } from './address.js';
 import { lookup } from './lookup.js';
-import type { Proxy } from './proxy.js';
+import type { ProxyServer } from './proxy.js';
 import { connectFirst } from './race.js';
 import { createSocketReader, type SocketReader } from './socket-reader.js';
 import type { TlsClientOptions } from './tls-client.js';
@@ -16,7 +16,7 @@ export interface DialOptions {
   readonly family?: 4 | 6 | undefined;
   /** The address, and maybe the port, to connect from. */
   readonly source?: { readonly host: string; readonly port?: number } | undefined;
-  readonly proxy?: Proxy | undefined;
+  readonly proxy?: ProxyServer | undefined;
   readonly tls?: TlsClientOptions | undefined;
   /** For everything together; 0 waits for ever. */
   readonly timeoutMs: number;

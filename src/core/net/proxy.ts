@@ -3,7 +3,7 @@ import { NettoolError } from '../errors.js';
 import { formatHostPort } from './address.js';
 
 /** A proxy that opens TCP connections for others: HTTP CONNECT (RFC 9110, 9.3.6) or SOCKS5 (RFC 1928, RFC 1929). */
-export interface Proxy {
+export interface ProxyServer {
   readonly kind: 'http' | 'socks5';
   readonly host: string;
   readonly port: number;
@@ -20,7 +20,7 @@ export interface TunnelTarget {
 }
 
 /** `http://[user:pass@]host:port`, `socks5://…` or `socks5h://…` as a proxy; a bare `host:port` means http. */
-export function parseProxy(text: string): Proxy {
+export function parseProxy(text: string): ProxyServer {
   const url = toUrl(text);
   const kind = KINDS[url?.protocol ?? ''];
   if (url === undefined || kind === undefined || url.hostname === '') {
@@ -39,18 +39,18 @@ export function parseProxy(text: string): Proxy {
   };
 }
 
-const KINDS: Readonly<Record<string, Proxy['kind']>> = {
-  'http:': 'http',
+const KINDS: Readonly<Record<string, ProxyServer['kind']>> = {
+  'http-proxy:': 'http',
   'socks:': 'socks5',
   'socks5:': 'socks5',
   'socks5h:': 'socks5',
 };
 const DEFAULT_PORTS = { http: 3128, socks5: 1080 };
 
-(text: string): URL | undefined {
-  const full = text.includes('://') ? text : `http://${text}`;
-  // Not parsed as http: a special scheme would hide the port 80.
-  return URL.canParse(full) ? new URL(full.replace(/^http:/, 'proxy:').replace(/^proxy:/, 'http:')) : undefined;
+/** `URL` hides a port that is its scheme's default, which is not a proxy's. */
+function toUrl(text: string): URL | undefined {
+  const full = (text.includes('://') ? text : `http://${text}`).replace(/^http:/i, 'http-proxy:');
+  return URL.canParse(full) ? new URL(full) : undefined;
 }
 
 /**
@@ -59,7 +59,7 @@ const DEFAULT_PORTS = { http: 3128, socks5: 1080 };
  */
 export async function openTunnel(
   socket: Socket,
-  proxy: Proxy,
+  proxy: ProxyServer,
   target: TunnelTarget,
   signal: AbortSignal,
 ): Promise<void> {
@@ -84,7 +84,7 @@ interface Reply {
   release(): void;
 }
 
-function readReply(socket: Socket, proxy: Proxy, signal: AbortSignal): Reply {
+function readReply(socket: Socket, proxy: ProxyServer, signal: AbortSignal): Reply {
   let received = Buffer.alloc(0);
   let failure: unknown;
   let wake = (): void => {};
@@ -140,7 +140,7 @@ const LONGEST_HEAD = 16 * 1024;
 
 async function openHttp(
   socket: Socket,
-  proxy: Proxy,
+  proxy: ProxyServer,
   { host, port }: TunnelTarget,
   reply: Reply,
 ): Promise<void> {
@@ -176,7 +176,12 @@ const SOCKS_FAILURES: Readonly<Record<number, readonly [code: NettoolError['code
   8: ['UNSUPPORTED', 'address type not supported'],
 };
 
-async function openSocks(socket: Socket, proxy: Proxy, target: TunnelTarget, reply: Reply): Promise<void> {
+async function openSocks(
+  socket: Socket,
+  proxy: ProxyServer,
+  target: TunnelTarget,
+  reply: Reply,
+): Promise<void> {
   const methods = proxy.username === undefined ? [NO_AUTH] : [NO_AUTH, PASSWORD_AUTH];
   socket.write(Buffer.from([SOCKS_VERSION, methods.length, ...methods]));
   const [version, method] = await reply.take(2);
@@ -201,7 +206,7 @@ async function openSocks(socket: Socket, proxy: Proxy, target: TunnelTarget, rep
   await reply.take(length + 2);
 }
 
-async function authenticate(socket: Socket, proxy: Proxy, reply: Reply): Promise<void> {
+async function authenticate(socket: Socket, proxy: ProxyServer, reply: Reply): Promise<void> {
   const [name, password] = [Buffer.from(proxy.username ?? ''), Buffer.from(proxy.password ?? '')];
   socket.write(
     Buffer.concat([Buffer.from([1, name.length]), name, Buffer.from([password.length]), password]),
@@ -227,10 +232,10 @@ function ipv6Bytes(address: string): Buffer {
   return Buffer.from(groups.map((group) => group.padStart(4, '0')).join(''), 'hex');
 }
 
-function describe(proxy: Proxy): string {
+function describe(proxy: ProxyServer): string {
   return `the proxy ${formatHostPort(proxy.host, proxy.port)}`;
 }
 
-function malformed(proxy: Proxy): NettoolError {
+function malformed(proxy: ProxyServer): NettoolError {
   return new NettoolError('MALFORMED_REPLY', `${describe(proxy)} answers with something else than it should`);
 }

@@ -41,7 +41,7 @@ export async function sendSource(source: Source, sink: Sink, signal?: AbortSigna
 }
 
 /** Whether a source ends by itself, whatever happens elsewhere: not a terminal, pipe or socket. */
-export function isFinite(source: Source): boolean {
+export function endsByItself(source: Source): boolean {
   return source.kind !== 'stream' || fileDescriptor(source.stream) !== undefined;
 }
 

@@ -16,8 +16,11 @@ const PIPE_BYTES = 2 ** 20;
 /** Moved in one turn of the event loop, so that timers and signals get theirs. */
 const TURN_BYTES = 4 * 2 ** 20;
 
-/** How a splice ended: the socket's FIN, the pipe's reader gone, the connection reset, or stopped by us. */
-export type SpliceEnd = 'end' | 'reader-gone' | 'reset' | 'stopped';
+/** Failures in a row after which the bytes still in the socket are left to other means. */
+const MOST_FAILURES = 64;
+
+/** How a splice ended: the socket's FIN, the pipe's reader gone, the connection reset, stopped by us, or not possible. */
+export type SpliceEnd = 'end' | 'reader-gone' | 'reset' | 'stopped' | 'unable';
 
 /** Bytes on their way from a socket to a pipe without passing through this process. */
 export interface Splice {
@@ -44,6 +47,7 @@ export function spliceToPipe(
   const { promise, resolve } = Promise.withResolvers<SpliceEnd>();
   let stopWatching: (() => void) | undefined;
   let ended = false;
+  let failures = 0;
 
   const finish = (end: SpliceEnd): void => {
     if (ended) return;
@@ -69,21 +73,33 @@ export function spliceToPipe(
     // Without libuv's poll, look again soon.
     if (stopWatching === undefined) setTimeout(move, 1);
   };
-  const move = (): void => {
-    for (let moved = 0; !ended && moved < TURN_BYTES; ) {
+  /** How the splice ended, if it did, or whether it has to wait or may go on. */
+  const moveSome = (): SpliceEnd | 'wait' | 'go-on' => {
+    for (let moved = 0; moved < TURN_BYTES; ) {
       const size = Number(calls.splice(socket, 0n, pipe, 0n, BigInt(PIPE_BYTES), SPLICE_F_MOVE_NONBLOCK));
       if (size > 0) {
         moved += size;
+        failures = 0;
         onBytes(size);
         continue;
       }
-      if (size === 0) return finish('end');
+      if (size === 0) return 'end';
       const errno = readErrno();
-      if (errno === EPIPE) return finish('reader-gone');
-      if (errno === ECONNRESET) return finish('reset');
-      if (errno !== EINTR && !(isReady(socket, POLLIN) && isReady(pipe, POLLOUT))) return wait();
+      if (errno === EPIPE) return 'reader-gone';
+      if (errno === ECONNRESET) return 'reset';
+      if (errno !== EINTR && !(isReady(socket, POLLIN) && isReady(pipe, POLLOUT))) return 'wait';
+      // Both are ready and still nothing moves: the errno may be another call's, so it is tried some more.
+      failures += 1;
+      if (failures > MOST_FAILURES) return 'unable';
     }
-    if (!ended) setImmediate(move);
+    return 'go-on';
+  };
+  const move = (): void => {
+    if (ended) return;
+    const step = moveSome();
+    if (step === 'wait') wait();
+    else if (step === 'go-on') setImmediate(move);
+    else finish(step);
   };
   setImmediate(move);
   return { done: promise, stop: () => finish('stopped') };
