@@ -23,11 +23,13 @@ export function execMode(options: ExecOptions): Mode {
       const incoming = connection
         .receive({ sink: (bytes) => (child.stdin.writable ? deliver(bytes)?.catch(() => {}) : undefined) })
         .finally(() => child.stdin.end());
-      const outgoing = transfer(child.stdout, connection.send);
+      const over = Promise.all([transfer(child.stdout, connection.send), child.exited]);
       try {
-        await Promise.all([outgoing, child.exited, Promise.race([incoming, outgoing])]);
+        // The process decides when it is over, unless the connection breaks before.
+        await Promise.race([over, incoming.then(() => over)]);
       } finally {
         incoming.catch(() => {});
+        over.catch(() => {});
         await child.stop();
         children.delete(child);
       }

@@ -1,0 +1,192 @@
+import type { Socket } from 'node:net';
+import { NettoolError, toNettoolError } from '../errors.js';
+import { type Acceptor, startAcceptor } from './acceptor.js';
+import { type AccessRules, createAccessCheck } from './access-list.js';
+import { formatHostPort } from './address.js';
+import { Connection } from './connection.js';
+import type { Endpoint } from './dial.js';
+import { drain } from './drain.js';
+import { transfer } from './flow.js';
+import type { Mode } from './modes/mode.js';
+import { meter } from './progress.js';
+import type { ListeningEvent, OnSocketEvent } from './socket-events.js';
+import { fingerprintOf } from './tls.js';
+import { describeTls } from './tls-facts.js';
+import type { TlsServerOptions } from './tls-server.js';
+
+/** How long a peer that was told everything may go on talking before it is cut off. */
+const LINGER_MS = 5000;
+
+/** A server of any {@link Mode}. */
+export interface TcpServerOptions {
+  readonly endpoint: Endpoint;
+  readonly mode: Mode;
+  readonly tls?: TlsServerOptions | undefined;
+  readonly maxConnections?: number | undefined;
+  readonly idleTimeoutMs?: number | undefined;
+  /** Bytes per second, each direction of each connection. */
+  readonly limitRate?: number | undefined;
+  readonly checksum?: boolean | undefined;
+  /** Reports how much moves, every second. */
+  readonly progress?: boolean | undefined;
+  /** One connection, then the end. */
+  readonly once?: boolean | undefined;
+  readonly access?: AccessRules | undefined;
+  readonly onEvent: OnSocketEvent;
+  readonly onSent?: ((connection: Connection, bytes: Buffer) => void) | undefined;
+  /** Stops it: open connections get some seconds to finish. */
+  readonly signal: AbortSignal;
+}
+
+/** What a server did in all. */
+export interface ServerTotals {
+  readonly connections: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+/** Serves until the signal (or, with `once`, until the one connection is over), and resolves when all is closed. */
+export async function runTcpServer(options: TcpServerOptions): Promise<ServerTotals> {
+  const { endpoint, mode, onEvent, signal } = options;
+  const isAllowed = options.access && createAccessCheck(options.access);
+  const open = new Set<Connection>();
+  const totals = { connections: 0, bytesIn: 0, bytesOut: 0 };
+  const over = Promise.withResolvers<void>();
+  let stopping = false;
+  const stop = (): void => {
+    stopping = true;
+    acceptor.close();
+    over.resolve();
+  };
+
+  const begin = (socket: Socket, release: () => void): void => {
+    totals.connections += 1;
+    const connection: Connection = new Connection(socket, {
+      id: totals.connections,
+      untouched: options.tls === undefined,
+      idleTimeoutMs: options.idleTimeoutMs,
+      limitRate: options.limitRate,
+      checksum: options.checksum,
+      onSent: options.onSent && ((bytes) => options.onSent?.(connection, bytes)),
+    });
+    open.add(connection);
+    onEvent({ type: 'open', ...peerOf(connection), tls: describeTls(socket) });
+    serve(connection, mode, onEvent).finally(() => {
+      open.delete(connection);
+      totals.bytesIn += connection.bytesIn;
+      totals.bytesOut += connection.bytesOut;
+      onEvent(connection.closeEvent());
+      release();
+      if (options.once === true) stop();
+    });
+  };
+  const secure = options.tls && (await createSecure(options.tls, begin, onEvent));
+  const onSocket = (socket: Socket, release: () => void): void => {
+    if (isAllowed?.(socket.remoteAddress ?? '') === false) {
+      onEvent(failureEvent(socket, new NettoolError('PERMISSION', 'refused by --allow or --deny')));
+      socket.destroy();
+      release();
+      return;
+    }
+    // With `once` the second one is refused from now on, not left waiting.
+    if (options.once === true) acceptor.close();
+    if (secure === undefined) begin(socket, release);
+    else secure(socket, release);
+  };
+  const acceptor: Acceptor = await startAcceptor({
+    endpoint,
+    maxConnections: options.once === true ? 1 : options.maxConnections,
+    descriptorsEach: mode.descriptorsEach ?? 1,
+    onSocket,
+    onExhausted: () =>
+      onEvent({ type: 'warning', message: 'all file descriptors are in use: further connections wait' }),
+  });
+  onEvent(toListening(endpoint, acceptor, options.tls));
+  const meters = options.progress === true ? meter(open, totals, onEvent) : undefined;
+  if (signal.aborted) stop();
+  else signal.addEventListener('abort', stop, { once: true });
+  await over.promise;
+  if (stopping && open.size > 0) {
+    mode.finish?.();
+    await drain(open);
+  }
+  signal.removeEventListener('abort', stop);
+  meters?.stop();
+  await mode.close?.();
+  return totals;
+}
+
+/** Everything a connection lives through; what goes wrong with it is told and goes no further. */
+async function serve(connection: Connection, mode: Mode, onEvent: OnSocketEvent): Promise<void> {
+  try {
+    await mode.handle(connection);
+    connection.end();
+    await linger(connection);
+  } catch (error) {
+    const expected = connection.socket.destroyed && connection.error === undefined;
+    if (!expected) onEvent(failureEvent(connection.socket, toNettoolError(error), connection));
+    connection.destroy('reset');
+  }
+  await connection.closed;
+}
+
+/** A peer that is still talking is heard out for a while: closing on it would cost it what we sent (RFC 9112, 9.6). */
+async function linger(connection: Connection): Promise<void> {
+  if (connection.peerEnded) return;
+  const timer = setTimeout(() => connection.destroy('fin'), LINGER_MS);
+  await transfer(connection.socket, () => undefined).catch(() => {});
+  clearTimeout(timer);
+}
+
+async function createSecure(
+  tls: TlsServerOptions,
+  begin: (socket: Socket, release: () => void) => void,
+  onEvent: OnSocketEvent,
+): Promise<(socket: Socket, release: () => void) => void> {
+  const { createTlsAcceptor } = await import('./tls-server.js');
+  return (socket, release) => {
+    const accept = createTlsAcceptor(tls, {
+      onSecure: (secured) => begin(secured, release),
+      onFailure: (error) => {
+        onEvent(failureEvent(socket, error));
+        release();
+      },
+    });
+    accept(socket);
+  };
+}
+
+function peerOf(connection: Connection): {
+  id: number;
+  remoteAddress: string | null;
+  remotePort: number | null;
+} {
+  const { id, remoteAddress = null, remotePort = null } = connection;
+  return { id, remoteAddress, remotePort };
+}
+
+function failureEvent(socket: Socket, { code, message }: NettoolError, connection?: Connection) {
+  return {
+    type: 'connection-error' as const,
+    id: connection?.id ?? null,
+    remoteAddress: connection?.remoteAddress ?? socket.remoteAddress ?? null,
+    remotePort: connection?.remotePort ?? socket.remotePort ?? null,
+    code,
+    message,
+  };
+}
+
+function toListening(
+  endpoint: Endpoint,
+  { address }: Acceptor,
+  tls: TlsServerOptions | undefined,
+): ListeningEvent {
+  const fingerprint = tls === undefined ? {} : { fingerprint: fingerprintOf(tls.identity.cert) };
+  if ('path' in endpoint || address === undefined) {
+    const path = 'path' in endpoint ? endpoint.path : '';
+    return { type: 'listening', path, url: `unix:${path}`, ...fingerprint };
+  }
+  const { host, port } = address;
+  const scheme = tls === undefined ? 'tcp' : 'tls';
+  return { type: 'listening', host, port, url: `${scheme}://${formatHostPort(host, port)}`, ...fingerprint };
+}
