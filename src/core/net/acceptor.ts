@@ -16,8 +16,8 @@ export interface AcceptorOptions {
   readonly maxConnections?: number | undefined;
   /** How many descriptors a connection takes. */
   readonly descriptorsEach: number;
-  /** Gets each socket, paused and allowed to be half open; `release` must be called once when it is done with. */
-  onSocket(socket: Socket, release: () => void): void;
+  /** Gets each socket, paused and allowed to be half open; `release` is to be called once when it is done with. */
+  onSocket(socket: Socket): void;
   /** All descriptors are in use: connections wait. Called once. */
   onExhausted(): void;
 }
@@ -25,6 +25,8 @@ export interface AcceptorOptions {
 /** A listener that never takes more connections than it may have. */
 export interface Acceptor {
   readonly address: BoundAddress | undefined;
+  /** One of the connections has gone: there is room for another. */
+  release(): void;
   /** Stops listening; whoever waits in the backlog is refused. */
   close(): void;
 }
@@ -62,7 +64,7 @@ export async function startAcceptor(options: AcceptorOptions): Promise<Acceptor>
   }
   function start(socket: Socket): void {
     active += 1;
-    onSocket(socket, release);
+    onSocket(socket);
   }
   function release(): void {
     active -= 1;
@@ -90,6 +92,7 @@ export async function startAcceptor(options: AcceptorOptions): Promise<Acceptor>
   else address = await listen(server, endpoint);
   return {
     address,
+    release,
     close() {
       if (closed) return;
       closed = true;

@@ -21,7 +21,7 @@ export interface OpenEvent {
   readonly remoteAddress: string | null;
   readonly remotePort: number | null;
   /** What was agreed on, with TLS. */
-  readonly tls?: TlsFacts;
+  readonly tls?: TlsFacts | undefined;
 }
 
 /** What a TLS handshake came to. */

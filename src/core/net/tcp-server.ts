@@ -12,10 +12,12 @@ import { meter } from './progress.js';
 import type { ListeningEvent, OnSocketEvent } from './socket-events.js';
 import { fingerprintOf } from './tls.js';
 import { describeTls } from './tls-facts.js';
-import type { TlsServerOptions } from './tls-server.js';
+import type { TlsAcceptor, TlsOutcome, TlsServerOptions } from './tls-server.js';
 
 /** How long a peer that was told everything may go on talking before it is cut off. */
 const LINGER_MS = 5000;
+
+const EXHAUSTED = 'all file descriptors are in use: further connections wait';
 
 /** A server of any {@link Mode}. */
 export interface TcpServerOptions {
@@ -59,8 +61,10 @@ export async function runTcpServer(options: TcpServerOptions): Promise<ServerTot
     over.resolve();
   };
 
-  const begin = (socket: Socket, release: () => void): void => {
+  const begin = (socket: Socket): void => {
     totals.connections += 1;
+    // With `once` the second one is refused from now on, not left waiting.
+    if (options.once === true) acceptor.close();
     const connection: Connection = new Connection(socket, {
       id: totals.connections,
       untouched: options.tls === undefined,
@@ -76,36 +80,35 @@ export async function runTcpServer(options: TcpServerOptions): Promise<ServerTot
       totals.bytesIn += connection.bytesIn;
       totals.bytesOut += connection.bytesOut;
       onEvent(connection.closeEvent());
-      release();
+      acceptor.release();
       if (options.once === true) stop();
     });
   };
-  const secure = options.tls && (await createSecure(options.tls, begin, onEvent));
-  const onSocket = (socket: Socket, release: () => void): void => {
+  const refuse = (error: NettoolError, socket: Socket): void => {
+    onEvent(failureEvent(socket, error));
+    socket.destroy();
+    acceptor.release();
+  };
+  const secure = options.tls && (await createSecure(options.tls, { onSecure: begin, onFailure: refuse }));
+  const onSocket = (socket: Socket): void => {
     if (isAllowed?.(socket.remoteAddress ?? '') === false) {
-      onEvent(failureEvent(socket, new NettoolError('PERMISSION', 'refused by --allow or --deny')));
-      socket.destroy();
-      release();
-      return;
-    }
-    // With `once` the second one is refused from now on, not left waiting.
-    if (options.once === true) acceptor.close();
-    if (secure === undefined) begin(socket, release);
-    else secure(socket, release);
+      refuse(new NettoolError('PERMISSION', 'refused by --allow or --deny'), socket);
+    } else if (secure === undefined) begin(socket);
+    else secure.accept(socket);
   };
   const acceptor: Acceptor = await startAcceptor({
     endpoint,
     maxConnections: options.once === true ? 1 : options.maxConnections,
     descriptorsEach: mode.descriptorsEach ?? 1,
     onSocket,
-    onExhausted: () =>
-      onEvent({ type: 'warning', message: 'all file descriptors are in use: further connections wait' }),
+    onExhausted: () => onEvent({ type: 'warning', message: EXHAUSTED }),
   });
   onEvent(toListening(endpoint, acceptor, options.tls));
   const meters = options.progress === true ? meter(open, totals, onEvent) : undefined;
   if (signal.aborted) stop();
   else signal.addEventListener('abort', stop, { once: true });
   await over.promise;
+  secure?.close();
   if (stopping && open.size > 0) {
     mode.finish?.();
     await drain(open);
@@ -138,22 +141,10 @@ async function linger(connection: Connection): Promise<void> {
   clearTimeout(timer);
 }
 
-async function createSecure(
-  tls: TlsServerOptions,
-  begin: (socket: Socket, release: () => void) => void,
-  onEvent: OnSocketEvent,
-): Promise<(socket: Socket, release: () => void) => void> {
+/** Only who speaks TLS pays for loading it. */
+async function createSecure(tls: TlsServerOptions, outcome: TlsOutcome): Promise<TlsAcceptor> {
   const { createTlsAcceptor } = await import('./tls-server.js');
-  return (socket, release) => {
-    const accept = createTlsAcceptor(tls, {
-      onSecure: (secured) => begin(secured, release),
-      onFailure: (error) => {
-        onEvent(failureEvent(socket, error));
-        release();
-      },
-    });
-    accept(socket);
-  };
+  return createTlsAcceptor(tls, outcome);
 }
 
 function peerOf(connection: Connection): {

@@ -23,8 +23,16 @@ export interface TlsOutcome {
 }
 
 /** Takes accepted sockets through the TLS handshake; each ends in exactly one of the outcomes. */
-export function createTlsAcceptor(options: TlsServerOptions, outcome: TlsOutcome): (socket: Socket) => void {
+export interface TlsAcceptor {
+  accept(socket: Socket): void;
+  /** Drops the sockets whose handshake is not through. */
+  close(): void;
+}
+
+/** A {@link TlsAcceptor}; it never blocks, however many handshakes stand still. */
+export function createTlsAcceptor(options: TlsServerOptions, outcome: TlsOutcome): TlsAcceptor {
   const { identity, clientCa, alpn, minVersion } = options;
+  const pending = new Set<Socket>();
   // Never listens: accepting is done elsewhere, this only knows the handshake.
   const server = createServer({
     ...identity,
@@ -34,16 +42,24 @@ export function createTlsAcceptor(options: TlsServerOptions, outcome: TlsOutcome
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
   });
   server.on('secureConnection', (socket) => {
+    pending.delete((socket as { _parent?: Socket })._parent ?? socket);
     socket.pause();
     outcome.onSecure(socket);
   });
   server.on('tlsClientError', (error, socket) => {
-    socket.destroy();
     outcome.onFailure(toNettoolError(error, 'no TLS handshake'), socket);
+    socket.destroy();
   });
-  return (socket) => {
-    // Its errors are the handshake's.
-    socket.on('error', () => {});
-    server.emit('connection', socket);
+  return {
+    accept(socket) {
+      pending.add(socket);
+      socket.once('close', () => pending.delete(socket));
+      // Its errors are the handshake's.
+      socket.on('error', () => {});
+      server.emit('connection', socket);
+    },
+    close() {
+      for (const socket of pending) socket.destroy();
+    },
   };
 }

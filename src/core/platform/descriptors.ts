@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { fstatSync, readFileSync } from 'node:fs';
 import { allocateNative, bindLibrary } from './ffi.js';
 import { platform } from './os.js';
 
@@ -26,6 +26,17 @@ export function duplicateDescriptor(fd: number): number | undefined {
 /** Closes a descriptor that is not Node's. */
 export function closeDescriptor(fd: number): void {
   bindCalls()?.close(fd);
+}
+
+/** The descriptor of a stream that stands for a pipe of this process (its stdout, say); `undefined` for any other. */
+export function pipeDescriptor(stream: object): number | undefined {
+  const { fd } = stream as { fd?: unknown };
+  if (typeof fd !== 'number') return undefined;
+  try {
+    return fstatSync(fd).isFIFO() ? fd : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether both directions of a Unix socket are over: its peer has closed it; `undefined` where that is not known. */
