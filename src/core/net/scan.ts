@@ -1,5 +1,6 @@
-import { toNettoolError } from '../errors.js';
+import { type ErrorCode, toNettoolError } from '../errors.js';
 import { dial } from './dial.js';
+import { lookup } from './lookup.js';
 import type { PortEvent } from './socket-events.js';
 
 /** Connections that are tried at the same time. */
@@ -19,7 +20,8 @@ export interface ScanOptions {
 
 /** Tries to connect to each port, and tells them in the order they were given; resolves with how many are open. */
 export async function scanPorts(options: ScanOptions): Promise<number> {
-  const { ports, onPort, signal } = options;
+  const { host, family, ports, onPort, signal } = options;
+  const addresses = (await lookup(host, { family, signal })).map(({ address }) => address);
   const states = new Map<number, PortEvent['state']>();
   let next = 0;
   let told = 0;
@@ -27,7 +29,7 @@ export async function scanPorts(options: ScanOptions): Promise<number> {
   const work = async (): Promise<void> => {
     while (next < ports.length && !signal.aborted) {
       const index = next++;
-      states.set(index, await probe(options, ports[index] as number));
+      states.set(index, await probeAll(options, addresses, ports[index] as number));
       // In order, each as soon as all before it are known.
       for (let state = states.get(told); state !== undefined; state = states.get(told)) {
         onPort({ type: 'port', port: ports[told] as number, state });
@@ -42,17 +44,34 @@ export async function scanPorts(options: ScanOptions): Promise<number> {
   return open;
 }
 
-async function probe(options: ScanOptions, port: number): Promise<PortEvent['state']> {
-  const { host, family, source, timeoutMs, signal } = options;
+/** Open at one address is open; what one of them hides is hidden. */
+async function probeAll(
+  options: ScanOptions,
+  addresses: readonly string[],
+  port: number,
+): Promise<PortEvent['state']> {
+  const states = await Promise.all(addresses.map((address) => probe(options, address, port)));
+  if (states.includes('open')) return 'open';
+  return states.includes('filtered') ? 'filtered' : 'closed';
+}
+
+async function probe(options: ScanOptions, address: string, port: number): Promise<PortEvent['state']> {
+  const { source, timeoutMs, signal } = options;
   try {
-    const { socket } = await dial({ endpoint: { host, port }, family, source, timeoutMs, signal });
+    const { socket } = await dial({ endpoint: { host: address, port }, source, timeoutMs, signal });
     socket.destroy();
     return 'open';
   } catch (error) {
-    const failure = toNettoolError(error);
-    if (failure.code === 'CONNECTION_REFUSED' || failure.code === 'CONNECTION_BROKEN') return 'closed';
-    if (failure.code === 'TIMEOUT' || failure.code === 'UNREACHABLE' || failure.code === 'PERMISSION')
-      return 'filtered';
-    throw error;
+    const state = STATES[toNettoolError(error).code];
+    if (state === undefined) throw error;
+    return state;
   }
 }
+
+const STATES: Readonly<Partial<Record<ErrorCode, PortEvent['state']>>> = {
+  CONNECTION_REFUSED: 'closed',
+  CONNECTION_BROKEN: 'closed',
+  TIMEOUT: 'filtered',
+  UNREACHABLE: 'filtered',
+  PERMISSION: 'filtered',
+};

@@ -155,8 +155,8 @@ async function exchange(
   const stopInput = new AbortController();
   const send = options.crlf === true ? toCrlf(connection.send) : connection.send;
   const outgoing = sendSource(source, send, stopInput.signal).then(() => {
+    connection.end();
     if (options.noHalfClose === true) connection.socket.destroySoon();
-    else connection.end();
   });
   const sink = expectation === undefined ? output.sink : tap(output.sink, expectation.look);
   const incoming = connection.receive(expectation === undefined ? output : { sink });
