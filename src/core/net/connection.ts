@@ -28,6 +28,8 @@ export interface Output {
   readonly sink: Sink;
   /** A pipe that `sink` writes to unchanged: bytes may go to it past this process. */
   readonly pipeFd?: number | undefined;
+  /** Nothing more is coming. */
+  end?(): void;
 }
 
 /** One connected socket, either end: counted, limited, watched, and with half-close as TCP has it. */
@@ -84,7 +86,7 @@ export class Connection {
   }
 
   /** Everything that arrives, at the output's pace, to the peer's FIN; rejects when the connection breaks. */
-  async receive({ sink, pipeFd }: Output): Promise<void> {
+  async receive({ sink, pipeFd, end }: Output): Promise<void> {
     const { reader, untouched, checksum, limitRate: limit } = this.options;
     const plain = untouched === true && checksum !== true && limit === undefined;
     try {
@@ -98,6 +100,8 @@ export class Connection {
       await (reader === undefined ? transfer(this.socket, counted) : reader.receive(this.socket, counted));
     } catch (error) {
       throw this.error ?? toNettoolError(error);
+    } finally {
+      end?.();
     }
   }
 

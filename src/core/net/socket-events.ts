@@ -92,12 +92,21 @@ export interface PortEvent {
   readonly state: 'open' | 'closed' | 'filtered';
 }
 
+/** A server has stopped: what it did in all. */
+export interface ClosedEvent {
+  readonly type: 'closed';
+  readonly connections: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
 /** Everything the socket commands can tell. */
 export type SocketEvent =
   | ListeningEvent
   | OpenEvent
   | DataEvent
   | CloseEvent
+  | ClosedEvent
   | ConnectionErrorEvent
   | WarningEvent
   | ProgressEvent

@@ -159,7 +159,9 @@ async function exchange(
     if (options.noHalfClose === true) connection.socket.destroySoon();
   });
   const sink = expectation === undefined ? output.sink : tap(output.sink, expectation.look);
-  const incoming = connection.receive(expectation === undefined ? output : { sink });
+  const incoming = connection.receive(
+    expectation === undefined ? output : { ...output, sink, pipeFd: undefined },
+  );
   try {
     // Whichever fails first: a source that cannot be read must not wait for the peer.
     await Promise.race([incoming, outgoing.then(() => incoming)]);

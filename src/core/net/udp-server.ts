@@ -73,8 +73,8 @@ export async function runUdpServer(options: UdpServerOptions): Promise<UdpTotals
     const peer = peers.meet(normalizeAddress(remote.address), remote.port);
     peer.received(bytes);
     if (options.mode.kind === 'print' || options.mode.kind === 'reply') {
-      let output = outputs.get(peer.id);
-      if (output === undefined) outputs.set(peer.id, (output = options.openOutput(peer)));
+      const output = outputs.get(peer.id) ?? options.openOutput(peer);
+      outputs.set(peer.id, output);
       show(output, bytes);
     }
     const answered = answer(peer, bytes);

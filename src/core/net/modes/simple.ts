@@ -1,5 +1,4 @@
 import { randomFillSync } from 'node:crypto';
-import type { Connection } from '../connection.js';
 import { type Source, sendSource } from '../source.js';
 import type { Mode, OpenOutput } from './mode.js';
 
@@ -13,31 +12,28 @@ export function sinkMode(): Mode {
   return { handle: (connection) => connection.receive({ sink: () => undefined }) };
 }
 
-/** Sends without end, or so many bytes and then FIN, to whoever connects; what arrives is dropped. */
-export function sourceMode(sizeBytes: number): Mode {
+/** Sends without end to whoever connects (RFC 864 with random bytes); what arrives is dropped. */
+export function sourceMode(): Mode {
   const block = randomFillSync(Buffer.allocUnsafeSlow(BLOCK_BYTES));
   return {
     async handle(connection) {
       const incoming = connection.receive({ sink: () => undefined });
-      await Promise.all([sendBlocks(connection, block, sizeBytes), incoming]);
+      incoming.catch(() => {});
+      try {
+        for (let count = 1; !connection.socket.destroyed; count += 1) {
+          const wait = connection.send(block);
+          if (wait !== undefined) await wait;
+          else if (count % BLOCKS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+        }
+      } catch {
+        // Leaving is the only way to end it: a reset is no failure here.
+      }
     },
   };
 }
 
 const BLOCK_BYTES = 256 * 1024;
 const BLOCKS_PER_TURN = 16;
-
-/** Sends the same block again and again, so many bytes in all, then FIN. */
-export async function sendBlocks(connection: Connection, block: Buffer, sizeBytes: number): Promise<void> {
-  let left = sizeBytes;
-  for (let count = 1; left > 0 && !connection.socket.destroyed; count += 1) {
-    const wait = connection.send(left < block.length ? block.subarray(0, left) : block);
-    left -= block.length;
-    if (wait !== undefined) await wait;
-    else if (count % BLOCKS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
-  }
-  connection.end();
-}
 
 /** Shows what arrives, and answers the first of it with a text, then FIN. */
 export function replyMode(openOutput: OpenOutput, reply: Buffer): Mode {
