@@ -1,6 +1,10 @@
 import { Command } from 'commander';
 import type { Run } from './context.js';
 import { addGlobalOptions } from './options.js';
+import { registerTcpClient } from './tcp-client.js';
+import { registerTcpServer } from './tcp-server.js';
+import { registerUdpClient } from './udp-client.js';
+import { registerUdpServer } from './udp-server.js';
 
 /** Thrown by `--version` wherever it stands; `main` prints the version then. */
 export class VersionRequested extends Error {}
@@ -20,6 +24,10 @@ export function createProgram(run: Run): Command {
       writeErr: () => {},
       outputError: () => {},
     });
+  registerTcpServer(program, run);
+  registerTcpClient(program, run);
+  registerUdpServer(program, run);
+  registerUdpClient(program, run);
   // registrations
   for (const command of [program, ...program.commands]) {
     addGlobalOptions(command);

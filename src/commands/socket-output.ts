@@ -32,7 +32,8 @@ export function createSocketReporter(
   const view = createSocketView({ ...show, verbose: context.verbose });
   const report = createReporter<SocketEvent>(context, view, sink);
   if (!context.json) return report;
-  return (event) => report(show.time ? ({ ...event, time: new Date().toISOString() } as SocketEvent) : event);
+  if (!show.time) return report;
+  return (event) => report(Object.assign({ ...event }, { time: new Date().toISOString() }));
 }
 
 /** The output of a run: events, a hex dump, escaped text on a terminal, or the very bytes. */

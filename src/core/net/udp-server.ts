@@ -38,6 +38,7 @@ export interface UdpServerOptions {
   readonly checksum?: boolean | undefined;
   /** Shows what a peer said; while it is busy, some more is kept, and then dropped. */
   readonly openOutput: (peer: UdpPeer) => Sink;
+  readonly onSent?: ((peer: UdpPeer, bytes: Buffer) => void) | undefined;
   readonly onEvent: OnSocketEvent;
   readonly signal: AbortSignal;
 }
@@ -117,6 +118,7 @@ function createSend(socket: Socket, options: UdpServerOptions): SendToPeer {
     try {
       await sendDatagram(socket, bytes, peer);
       peer.sent(bytes);
+      options.onSent?.(peer, bytes);
     } catch (error) {
       const { code, message } = toNettoolError(error);
       const { id, address, port } = peer;

@@ -1,5 +1,6 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
+import { NettoolError } from '../errors.js';
 import { isWindows } from './os.js';
 
 /** How long a child may take to end when it is asked to, before it is killed. */
@@ -68,4 +69,17 @@ function killTree(pid: number | undefined, signal: NodeJS.Signals): void {
   } catch {
     // Gone already.
   }
+}
+
+/** Fails when a command line begins with a plain word that the shell would not find; cleverer ones are left to it. */
+export async function checkCommand(commandLine: string, cwd: string): Promise<void> {
+  const [word = ''] = commandLine.trim().split(/\s+/);
+  if (word === '') throw new NettoolError('USAGE', 'the command is empty');
+  if (isWindows || !/^[\w./+-]+$/.test(word)) return;
+  const child = spawn('/bin/sh', ['-c', 'command -v -- "$1" >/dev/null', 'sh', word], {
+    stdio: 'ignore',
+    cwd,
+  });
+  const code = await new Promise((resolve) => child.once('error', () => resolve(0)).once('exit', resolve));
+  if (code !== 0) throw new NettoolError('INPUT_FAILED', `cannot run ${word} (no such command)`);
 }
