@@ -16,9 +16,20 @@ export interface SocketFlags {
   readonly hex?: boolean;
   readonly time?: boolean;
   readonly checksum?: boolean;
-  readonly progress?: boolean;
+  /** `true` is only the lack of the global `--no-progress`. */
+  readonly progress?: boolean | typeof METER;
   readonly limitRate?: number;
   readonly idleTimeout?: number;
+}
+
+/** The value of `--progress` when it was given. */
+export const METER = 'meter';
+
+/** Declares `--progress`, which shares its name with the global `--no-progress`. */
+export function addProgressOption(command: Command): Command {
+  return command.addOption(
+    new Option('--progress', 'report once a second how much has passed').preset(METER),
+  );
 }
 
 /** Declares the flags of all four socket commands. */

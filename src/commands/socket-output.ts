@@ -50,8 +50,10 @@ export async function createSocketOutput(
   if (context.style.stdout.terminal || context.io.stdout.isTTY === true) {
     return { open: (id) => terminalOutput(context, show, write, id), onSent: undefined };
   }
-  const { pipeDescriptor } = await import('../core/platform/descriptors.js');
-  const output = { sink: write, pipeFd: pipeDescriptor(stdout) };
+  const { enlargePipe, pipeDescriptor } = await import('../core/platform/descriptors.js');
+  const pipeFd = pipeDescriptor(stdout);
+  if (pipeFd !== undefined) enlargePipe(pipeFd);
+  const output = { sink: write, pipeFd };
   return { open: () => output, onSent: undefined };
 }
 

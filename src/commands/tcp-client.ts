@@ -3,8 +3,10 @@ import { NettoolError } from '../core/errors.js';
 import { action, type Context, type Run } from './context.js';
 import { parseDuration } from './options.js';
 import {
+  addProgressOption,
   addSocketOptions,
   addTlsOptions,
+  METER,
   parsePattern,
   parsePositive,
   type SocketFlags,
@@ -70,7 +72,7 @@ export function registerTcpClient(program: Command, run: Run): void {
     .optionsGroup('Measuring:')
     .option('--throughput <time>', 'send as fast as possible for so long, report each second', parsePositive)
     .option('--reverse', 'with --throughput: receive instead');
-  addSocketOptions(command).option('--progress', 'report once a second how much has passed');
+  addProgressOption(addSocketOptions(command));
   addTlsOptions(command, 'client');
   command.action(action(run, performTcpClient));
 }
@@ -128,7 +130,7 @@ async function performTcpClient(
     idleTimeoutMs: flags.idleTimeout,
     limitRate: flags.limitRate,
     checksum: flags.checksum,
-    progress: flags.progress,
+    progress: flags.progress === METER,
     onEvent,
     onSent: output.onSent && ((bytes) => output.onSent?.(1, bytes)),
     signal: context.io.signal,

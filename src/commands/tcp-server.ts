@@ -2,13 +2,14 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { NettoolError } from '../core/errors.js';
 import type { Mode } from '../core/net/modes/mode.js';
-import type { OnSocketEvent } from '../core/net/socket-events.js';
 import { action, type Context, type Run } from './context.js';
 import { parseCount } from './options.js';
 import {
+  addProgressOption,
   addSocketOptions,
   addTlsOptions,
   collectList,
+  METER,
   type SocketFlags,
   type TlsFlags,
   toAccess,
@@ -68,7 +69,7 @@ export function registerTcpServer(program: Command, run: Run): void {
     .option('--allow <cidr>', 'let in only these (repeatable)', collectList)
     .option('--deny <cidr>', 'never let in these (repeatable)', collectList)
     .option('--unix <path>', 'listen on a Unix socket instead');
-  addSocketOptions(command).option('--progress', 'report once a second how much has passed');
+  addProgressOption(addSocketOptions(command));
   addTlsOptions(command, 'server');
   command.action(action(run, performTcpServer));
 }
@@ -101,7 +102,7 @@ async function performTcpServer(
     idleTimeoutMs: flags.idleTimeout,
     limitRate: flags.limitRate,
     checksum: flags.checksum,
-    progress: flags.progress,
+    progress: flags.progress === METER,
     once: flags.once,
     ...toAccess(flags),
     onEvent,

@@ -3,7 +3,7 @@ import { Connection, type Output } from './connection.js';
 import { type DialOptions, dial, formatEndpoint } from './dial.js';
 import { createExpectation, type Expectation } from './expectation.js';
 import { tap, toCrlf } from './flow.js';
-import { isGone, peerGone } from './peer-gone.js';
+import { peerGone } from './peer-gone.js';
 import { meter } from './progress.js';
 import type { OnSocketEvent } from './socket-events.js';
 import { endsByItself, type Source, sendSource } from './source.js';
@@ -179,12 +179,28 @@ async function exchange(
   }
 }
 
-/** After the peer's FIN: resolves when what the source may still bring has nowhere to go. */
-function inputUseless(connection: Connection, { source, interactive }: TcpClientOptions): Promise<void> {
+/** After the peer's FIN, a source without an end of its own that is silent for so long is taken to have ended. */
+const SILENCE_MS = 2000;
+
+/** After the peer's FIN: resolves when nothing more is to be expected from the source, or nobody is left to get it. */
+async function inputUseless(
+  connection: Connection,
+  { source, interactive }: TcpClientOptions,
+): Promise<void> {
   // All that is known to be there is sent, whatever the peer does.
   if (endsByItself(source)) return new Promise(() => {});
-  if (interactive === true && isGone(connection) !== false) return Promise.resolve();
-  return peerGone(connection);
+  if (interactive === true) return;
+  const stop = new AbortController();
+  await Promise.race([peerGone(connection, stop.signal), silence(connection, stop.signal)]);
+  stop.abort();
+}
+
+/** Many servers end their side and wait for ours to end: the two would wait for each other for ever. */
+async function silence(connection: Connection, signal: AbortSignal): Promise<void> {
+  for (let before = -1; before !== connection.bytesOut && !signal.aborted; ) {
+    before = connection.bytesOut;
+    await pause(SILENCE_MS, signal);
+  }
 }
 
 function toSessionError(error: unknown, connection: Connection, options: TcpClientOptions): NettoolError {
