@@ -1,9 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { type NettoolError, toNettoolError } from '../errors.js';
+import { NettoolError, toNettoolError } from '../errors.js';
 import { spliceToPipe } from '../platform/splice.js';
 import { formatHostPort, normalizeAddress } from './address.js';
-import { limitRate, type Sink, transfer, writeTo } from './flow.js';
+import { limitRate, type Sink, writeTo } from './flow.js';
 import type { CloseEvent, CloseReason } from './socket-events.js';
 import type { SocketReader } from './socket-reader.js';
 
@@ -32,7 +32,19 @@ export interface Output {
   end?(): void;
 }
 
-/** One connected socket, either end: counted, limited, watched, and with half-close as TCP has it. */
+/** Who waits for the end of what arrives. */
+interface Receiving {
+  readonly output: Output;
+  /** The way to the output when there is a limit. */
+  readonly limited: Sink | undefined;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * One connected socket, either end: counted, limited, watched, and with half-close as TCP has it. There may be ten
+ * thousand of them: what each costs in listeners, closures and promises is counted too.
+ */
 export class Connection {
   readonly id: number;
   readonly socket: Socket;
@@ -57,6 +69,7 @@ export class Connection {
   private reason: CloseReason = 'fin';
   private endedBy: 'peer' | 'local' | undefined;
   private bytesOutAtPeerEnd = -1;
+  private receiving: Receiving | undefined;
   private stopSplice: (() => void) | undefined;
 
   constructor(socket: Socket, options: ConnectionOptions) {
@@ -66,14 +79,15 @@ export class Connection {
     this.remoteAddress = socket.remoteAddress && normalizeAddress(socket.remoteAddress);
     this.remotePort = socket.remotePort;
     this.hashes = options.checksum ? { in: createHash('sha256'), out: createHash('sha256') } : undefined;
-    this.send = this.limited((bytes) => this.write(bytes));
+    const send: Sink = (bytes) => this.write(bytes);
+    this.send = options.limitRate === undefined ? send : limitRate(send, options.limitRate);
     socket.allowHalfOpen = true;
     if (options.idleTimeoutMs) socket.setTimeout(options.idleTimeoutMs, () => this.destroy('idle'));
-    socket.once('end', () => this.onPeerEnd());
+    socket.on('end', () => this.onPeerEnd());
     socket.on('error', (error) => this.onError(error));
     this.closed = new Promise((resolve) => {
-      socket.once('close', () => {
-        this.stopSplice?.();
+      socket.on('close', () => {
+        this.onClose();
         resolve();
       });
     });
@@ -85,24 +99,25 @@ export class Connection {
     return formatHostPort(this.remoteAddress, this.remotePort ?? 0);
   }
 
-  /** Everything that arrives, at the output's pace, to the peer's FIN; rejects when the connection breaks. */
-  async receive({ sink, pipeFd, end }: Output): Promise<void> {
-    const { reader, untouched, checksum, limitRate: limit } = this.options;
-    const plain = untouched === true && checksum !== true && limit === undefined;
-    try {
-      if (plain && pipeFd !== undefined && (await this.splice(pipeFd, sink))) return;
-      const counted = this.limited((bytes) => {
-        this.bytesIn += bytes.length;
-        this.hashes?.in.update(bytes);
-        this.touch();
-        return sink(bytes);
-      });
-      await (reader === undefined ? transfer(this.socket, counted) : reader.receive(this.socket, counted));
-    } catch (error) {
-      throw this.error ?? toNettoolError(error);
-    } finally {
-      end?.();
-    }
+  /** Everything that arrives, at the output's pace, to the peer's FIN; rejects when the connection breaks. To be called once. */
+  receive(output: Output): Promise<void> {
+    const { limitRate: limit, untouched, checksum } = this.options;
+    const limited = limit === undefined ? undefined : limitRate((bytes) => this.take(bytes), limit);
+    return new Promise((resolve, reject) => {
+      this.receiving = { output, limited, resolve, reject };
+      if (this.socket.readableEnded) return this.settle();
+      if (this.socket.destroyed) return this.settle(this.error ?? ended());
+      const plain = untouched === true && checksum !== true && limit === undefined;
+      if (plain && output.pipeFd !== undefined && this.splice(output.pipeFd)) return;
+      this.read();
+    });
+  }
+
+  /** Reads what arrives and drops it. */
+  discard(): Promise<void> {
+    if (this.receiving === undefined) return this.receive({ sink: () => undefined });
+    this.socket.resume();
+    return this.closed;
   }
 
   /** Sends FIN after everything sent so far. */
@@ -141,9 +156,40 @@ export class Connection {
     };
   }
 
-  private limited(sink: Sink): Sink {
-    const { limitRate: limit } = this.options;
-    return limit === undefined ? sink : limitRate(sink, limit);
+  private read(): void {
+    const { reader } = this.options;
+    if (reader === undefined) this.socket.on('data', (bytes: Buffer) => void this.deliver(bytes));
+    else reader.onBytes((bytes) => this.deliver(bytes));
+    this.socket.resume();
+  }
+
+  /** Whether more may come at once; else reading goes on when the output wants more. */
+  private deliver(bytes: Buffer): boolean {
+    const limited = this.receiving?.limited;
+    const wait = limited === undefined ? this.take(bytes) : limited(bytes);
+    if (wait === undefined) return true;
+    this.socket.pause();
+    wait.then(
+      () => void this.socket.resume(),
+      (error) => this.settle(this.error ?? toNettoolError(error)),
+    );
+    return false;
+  }
+
+  private take(bytes: Buffer): Promise<void> | undefined {
+    this.bytesIn += bytes.length;
+    this.hashes?.in.update(bytes);
+    this.touch();
+    return this.receiving?.output.sink(bytes);
+  }
+
+  private settle(error?: unknown): void {
+    const { receiving } = this;
+    if (receiving === undefined || receiving.output === NOWHERE) return;
+    this.receiving = { ...receiving, output: NOWHERE };
+    receiving.output.end?.();
+    if (error === undefined) receiving.resolve();
+    else receiving.reject(error);
   }
 
   private write(bytes: Buffer): Promise<void> | undefined {
@@ -166,6 +212,7 @@ export class Connection {
     this.peerEnded = true;
     this.endedBy ??= 'peer';
     this.bytesOutAtPeerEnd = this.bytesOut;
+    this.settle();
   }
 
   private onError(error: Error): void {
@@ -177,8 +224,13 @@ export class Connection {
     this.reason = 'reset';
   }
 
-  /** Whether everything up to the peer's FIN went to the pipe past this process. */
-  private async splice(pipeFd: number, sink: Sink): Promise<boolean> {
+  private onClose(): void {
+    this.stopSplice?.();
+    this.settle(this.error ?? ended());
+  }
+
+  /** Begins to move what arrives to a pipe past this process; whether that can be done at all. */
+  private splice(pipeFd: number): boolean {
     const fd = (this.socket as { _handle?: { fd?: unknown } })._handle?.fd;
     if (typeof fd !== 'number' || fd < 0) return false;
     const splice = spliceToPipe(fd, pipeFd, (size) => {
@@ -187,15 +239,22 @@ export class Connection {
     });
     if (splice === undefined) return false;
     this.stopSplice = splice.stop;
-    const end = await splice.done;
-    this.stopSplice = undefined;
-    if (end === 'unable') return false;
-    // Who owns the pipe meets the same end of it, and knows what that means.
-    if (end === 'reader-gone') await sink(Buffer.alloc(1));
-    // Reading the error took it off the socket, which would now only see an end.
-    if (end === 'reset')
-      this.socket.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }));
-    await transfer(this.socket, () => undefined);
+    splice.done.then((end) => {
+      this.stopSplice = undefined;
+      // Who owns the pipe meets the same end of it, and knows what that means.
+      if (end === 'reader-gone') this.deliver(Buffer.alloc(1));
+      // Reading the error took it off the socket, which would now only see an end.
+      else if (end === 'reset') this.socket.destroy(Object.assign(new Error('read'), { code: 'ECONNRESET' }));
+      // The FIN is left for the socket itself to meet, as is everything when this way is closed.
+      else if (end !== 'stopped') this.read();
+    });
     return true;
   }
+}
+
+/** Where bytes go that nobody waits for any more. */
+const NOWHERE: Output = { sink: () => undefined };
+
+function ended(): NettoolError {
+  return new NettoolError('CONNECTION_BROKEN', 'the connection has ended');
 }

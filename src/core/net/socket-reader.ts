@@ -1,42 +1,26 @@
-import type { OnReadOpts, Socket } from 'node:net';
-import { NettoolError } from '../errors.js';
-import type { Sink } from './flow.js';
+import type { OnReadOpts } from 'node:net';
 
 const BUFFER_BYTES = 256 * 1024;
 
 /**
  * Reads a socket into one buffer that is used again and again: no memory is allocated for what passes.
- * `onread` goes into the socket's options; it only works for plain sockets that connect.
+ * `onread` goes into the socket's options; it only works for plain sockets that connect, and that stay paused until
+ * somebody takes the bytes.
  */
 export interface SocketReader {
   readonly onread: OnReadOpts;
-  /** Everything that arrives, into a sink, to the peer's FIN. */
-  receive(socket: Socket, sink: Sink): Promise<void>;
+  /** Who takes the bytes, which are only lent; `false` pauses the socket until it is resumed. */
+  onBytes(take: (bytes: Buffer) => boolean): void;
 }
 
 /** A {@link SocketReader} for one socket. */
 export function createSocketReader(): SocketReader {
-  let deliver: ((bytes: Buffer) => boolean) | undefined;
+  let deliver: (bytes: Buffer) => boolean = () => false;
   const buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   return {
-    // Nothing is read before `receive` resumes the socket, so nothing can come without a place to go.
-    onread: { buffer, callback: (size) => deliver?.(buffer.subarray(0, size)) ?? false },
-    receive: (socket, sink) =>
-      new Promise((resolve, reject) => {
-        const fail = (error: unknown): void => {
-          deliver = () => false;
-          reject(error);
-        };
-        deliver = (bytes) => {
-          const wait = sink(bytes);
-          if (wait === undefined) return true;
-          wait.then(() => void socket.resume(), fail);
-          return false;
-        };
-        socket.once('end', resolve);
-        socket.once('error', fail);
-        socket.once('close', () => fail(new NettoolError('CONNECTION_BROKEN', 'the connection has ended')));
-        socket.resume();
-      }),
+    onread: { buffer, callback: (size) => deliver(buffer.subarray(0, size)) },
+    onBytes(take) {
+      deliver = take;
+    },
   };
 }

@@ -6,7 +6,6 @@ import { formatHostPort } from './address.js';
 import { Connection } from './connection.js';
 import type { Endpoint } from './dial.js';
 import { drain } from './drain.js';
-import { transfer } from './flow.js';
 import type { Mode } from './modes/mode.js';
 import { meter } from './progress.js';
 import type { ListeningEvent, OnSocketEvent } from './socket-events.js';
@@ -137,7 +136,7 @@ async function serve(connection: Connection, mode: Mode, onEvent: OnSocketEvent)
 async function linger(connection: Connection): Promise<void> {
   if (connection.peerEnded) return;
   const timer = setTimeout(() => connection.destroy('fin'), LINGER_MS);
-  await transfer(connection.socket, () => undefined).catch(() => {});
+  await connection.discard().catch(() => {});
   clearTimeout(timer);
 }
 
