@@ -30,7 +30,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     if (error instanceof VersionRequested) return printVersion(flags, io);
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     if (outputLost.reason === READER_GONE) return run.exitCode;
-    const command = argv.find((word) => program.commands.some(({ name }) => name() === word));
+    const command = argv.find((word) => program.commands.some((known) => known.name() === word));
     return reportFailure(outputLost.aborted ? outputLost.reason : error, { run, flags, command });
   }
 }

@@ -37,6 +37,8 @@ interface Receiving {
   readonly output: Output;
   /** The way to the output when there is a limit. */
   readonly limited: Sink | undefined;
+  /** What the output is busy with. */
+  waiting: Promise<void> | undefined;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -104,7 +106,7 @@ export class Connection {
     const { limitRate: limit, untouched, checksum } = this.options;
     const limited = limit === undefined ? undefined : limitRate((bytes) => this.take(bytes), limit);
     return new Promise((resolve, reject) => {
-      this.receiving = { output, limited, resolve, reject };
+      this.receiving = { output, limited, resolve, reject, waiting: undefined };
       if (this.socket.readableEnded) return this.settle();
       if (this.socket.destroyed) return this.settle(this.error ?? ended());
       const plain = untouched === true && checksum !== true && limit === undefined;
@@ -165,12 +167,17 @@ export class Connection {
 
   /** Whether more may come at once; else reading goes on when the output wants more. */
   private deliver(bytes: Buffer): boolean {
-    const limited = this.receiving?.limited;
-    const wait = limited === undefined ? this.take(bytes) : limited(bytes);
+    const { receiving } = this;
+    if (receiving === undefined) return true;
+    const wait = receiving.limited === undefined ? this.take(bytes) : receiving.limited(bytes);
     if (wait === undefined) return true;
     this.socket.pause();
+    receiving.waiting = wait;
     wait.then(
-      () => void this.socket.resume(),
+      () => {
+        receiving.waiting = undefined;
+        this.socket.resume();
+      },
       (error) => this.settle(this.error ?? toNettoolError(error)),
     );
     return false;
@@ -212,7 +219,14 @@ export class Connection {
     this.peerEnded = true;
     this.endedBy ??= 'peer';
     this.bytesOutAtPeerEnd = this.bytesOut;
-    this.settle();
+    this.settleAfterLast();
+  }
+
+  /** The FIN may be here while the last bytes before it are still on their way to the output. */
+  private settleAfterLast(): void {
+    const waiting = this.receiving?.waiting;
+    if (waiting === undefined) this.settle();
+    else waiting.then(() => this.settle()).catch(() => {});
   }
 
   private onError(error: Error): void {
@@ -226,7 +240,8 @@ export class Connection {
 
   private onClose(): void {
     this.stopSplice?.();
-    this.settle(this.error ?? ended());
+    if (this.peerEnded) this.settleAfterLast();
+    else this.settle(this.error ?? ended());
   }
 
   /** Begins to move what arrives to a pipe past this process; whether that can be done at all. */

@@ -45,14 +45,26 @@ export function transfer(source: Readable, sink: Sink, signal?: AbortSignal): Pr
       done();
     };
     const fail = (error: unknown): void => settle(() => reject(error));
+    let waiting: Promise<void> | undefined;
     const onData = (chunk: Buffer | string): void => {
       const wait = sink(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
       if (wait === undefined) return;
       source.pause();
-      wait.then(() => void source.resume(), fail);
+      waiting = wait;
+      wait.then(() => {
+        waiting = undefined;
+        source.resume();
+      }, fail);
     };
-    const onEnd = (): void => settle(resolve);
-    const onClose = (): void => fail(toWriteError(source.errored));
+    // A stream may end while the last of it is still on its way through the sink.
+    const onEnd = (): void => {
+      if (waiting === undefined) settle(resolve);
+      else waiting.then(() => settle(resolve), fail);
+    };
+    const onClose = (): void => {
+      if (source.readableEnded) onEnd();
+      else fail(toWriteError(source.errored));
+    };
     const onAbort = (): void => {
       // What is not read any more must not keep the process alive.
       source.pause();

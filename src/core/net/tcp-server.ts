@@ -11,7 +11,7 @@ import { meter } from './progress.js';
 import type { ListeningEvent, OnSocketEvent } from './socket-events.js';
 import { fingerprintOf } from './tls.js';
 import { describeTls } from './tls-facts.js';
-import type { TlsAcceptor, TlsOutcome, TlsServerOptions } from './tls-server.js';
+import type { TlsAcceptor, TlsServerOptions } from './tls-server.js';
 
 /** How long a peer that was told everything may go on talking before it is cut off. */
 const LINGER_MS = 5000;
@@ -48,74 +48,119 @@ export interface ServerTotals {
 
 /** Serves until the signal (or, with `once`, until the one connection is over), and resolves when all is closed. */
 export async function runTcpServer(options: TcpServerOptions): Promise<ServerTotals> {
-  const { endpoint, mode, onEvent, signal } = options;
-  const isAllowed = options.access && createAccessCheck(options.access);
-  const open = new Set<Connection>();
-  const totals = { connections: 0, bytesIn: 0, bytesOut: 0 };
-  const over = Promise.withResolvers<void>();
-  let stopping = false;
-  const stop = (): void => {
-    stopping = true;
-    acceptor.close();
-    over.resolve();
-  };
+  const { mode, signal } = options;
+  const server = new Server(options);
+  const meters = options.progress === true ? server.startMeter() : undefined;
+  const stop = (): void => server.stop();
+  try {
+    await server.start();
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+    await server.stopped;
+    mode.finish?.();
+    await drain(server.open);
+  } finally {
+    signal.removeEventListener('abort', stop);
+    meters?.stop();
+    await mode.close?.();
+  }
+  return server.totals;
+}
 
-  const begin = (socket: Socket): void => {
+/** The state of a server that runs. */
+class Server {
+  readonly open = new Set<Connection>();
+  readonly totals = { connections: 0, bytesIn: 0, bytesOut: 0 };
+  /** Resolves when no further connection will be accepted. */
+  readonly stopped: Promise<void>;
+
+  private readonly options: TcpServerOptions;
+  private readonly isAllowed: ((address: string) => boolean) | undefined;
+  private acceptor: Acceptor | undefined;
+  private secure: TlsAcceptor | undefined;
+  private resolveStopped: () => void = () => {};
+
+  constructor(options: TcpServerOptions) {
+    this.options = options;
+    this.isAllowed = options.access && createAccessCheck(options.access);
+    this.stopped = new Promise((resolve) => {
+      this.resolveStopped = resolve;
+    });
+  }
+
+  async start(): Promise<void> {
+    const { endpoint, mode, tls, once, onEvent } = this.options;
+    this.secure = tls && (await this.createSecure(tls));
+    this.acceptor = await startAcceptor({
+      endpoint,
+      maxConnections: once === true ? 1 : this.options.maxConnections,
+      descriptorsEach: mode.descriptorsEach ?? 1,
+      onSocket: (socket) => this.onSocket(socket),
+      onExhausted: () => onEvent({ type: 'warning', message: EXHAUSTED }),
+    });
+    onEvent(toListening(endpoint, this.acceptor, tls));
+  }
+
+  stop(): void {
+    this.acceptor?.close();
+    this.secure?.close();
+    this.resolveStopped();
+  }
+
+  startMeter(): { stop(): void } {
+    return meter(this.open, this.totals, this.options.onEvent);
+  }
+
+  private onSocket(socket: Socket): void {
+    if (this.isAllowed?.(socket.remoteAddress ?? '') === false) {
+      this.refuse(new NettoolError('PERMISSION', 'refused by --allow or --deny'), socket);
+    } else if (this.secure === undefined) this.begin(socket);
+    else this.secure.accept(socket);
+  }
+
+  private refuse(error: NettoolError, socket: Socket): void {
+    this.options.onEvent(failureEvent(socket, error));
+    socket.destroy();
+    this.acceptor?.release();
+  }
+
+  private begin(socket: Socket): void {
+    const { options, open, totals } = this;
     totals.connections += 1;
     // With `once` the second one is refused from now on, not left waiting.
-    if (options.once === true) acceptor.close();
+    if (options.once === true) this.acceptor?.close();
+    const { onSent } = options;
     const connection: Connection = new Connection(socket, {
       id: totals.connections,
       untouched: options.tls === undefined,
       idleTimeoutMs: options.idleTimeoutMs,
       limitRate: options.limitRate,
       checksum: options.checksum,
-      onSent: options.onSent && ((bytes) => options.onSent?.(connection, bytes)),
+      onSent: onSent && ((bytes) => onSent(connection, bytes)),
     });
     open.add(connection);
-    onEvent({ type: 'open', ...peerOf(connection), tls: describeTls(socket) });
-    serve(connection, mode, onEvent).finally(() => {
-      open.delete(connection);
-      totals.bytesIn += connection.bytesIn;
-      totals.bytesOut += connection.bytesOut;
-      onEvent(connection.closeEvent());
-      acceptor.release();
-      if (options.once === true) stop();
-    });
-  };
-  const refuse = (error: NettoolError, socket: Socket): void => {
-    onEvent(failureEvent(socket, error));
-    socket.destroy();
-    acceptor.release();
-  };
-  const secure = options.tls && (await createSecure(options.tls, { onSecure: begin, onFailure: refuse }));
-  const onSocket = (socket: Socket): void => {
-    if (isAllowed?.(socket.remoteAddress ?? '') === false) {
-      refuse(new NettoolError('PERMISSION', 'refused by --allow or --deny'), socket);
-    } else if (secure === undefined) begin(socket);
-    else secure.accept(socket);
-  };
-  const acceptor: Acceptor = await startAcceptor({
-    endpoint,
-    maxConnections: options.once === true ? 1 : options.maxConnections,
-    descriptorsEach: mode.descriptorsEach ?? 1,
-    onSocket,
-    onExhausted: () => onEvent({ type: 'warning', message: EXHAUSTED }),
-  });
-  onEvent(toListening(endpoint, acceptor, options.tls));
-  const meters = options.progress === true ? meter(open, totals, onEvent) : undefined;
-  if (signal.aborted) stop();
-  else signal.addEventListener('abort', stop, { once: true });
-  await over.promise;
-  secure?.close();
-  if (stopping && open.size > 0) {
-    mode.finish?.();
-    await drain(open);
+    options.onEvent({ type: 'open', ...peerOf(connection), tls: describeTls(socket) });
+    void serve(connection, options.mode, options.onEvent).then(() => this.finish(connection));
   }
-  signal.removeEventListener('abort', stop);
-  meters?.stop();
-  await mode.close?.();
-  return totals;
+
+  private finish(connection: Connection): void {
+    const { options, open, totals } = this;
+    open.delete(connection);
+    totals.bytesIn += connection.bytesIn;
+    totals.bytesOut += connection.bytesOut;
+    options.onEvent(connection.closeEvent());
+    this.acceptor?.release();
+    if (options.once === true) this.stop();
+  }
+
+  /** Only who speaks TLS pays for loading it. */
+  private async createSecure(tls: TlsServerOptions): Promise<TlsAcceptor> {
+    const { createTlsAcceptor } = await import('./tls-server.js');
+    return createTlsAcceptor(tls, {
+      onSecure: (socket) => this.begin(socket),
+      onFailure: (error, socket) => this.refuse(error, socket),
+    });
+  }
 }
 
 /** Everything a connection lives through; what goes wrong with it is told and goes no further. */
@@ -123,7 +168,7 @@ async function serve(connection: Connection, mode: Mode, onEvent: OnSocketEvent)
   try {
     await mode.handle(connection);
     connection.end();
-    await linger(connection);
+    if (!connection.peerEnded) await linger(connection);
   } catch (error) {
     const expected = connection.socket.destroyed && connection.error === undefined;
     if (!expected) onEvent(failureEvent(connection.socket, toNettoolError(error), connection));
@@ -134,16 +179,9 @@ async function serve(connection: Connection, mode: Mode, onEvent: OnSocketEvent)
 
 /** A peer that is still talking is heard out for a while: closing on it would cost it what we sent (RFC 9112, 9.6). */
 async function linger(connection: Connection): Promise<void> {
-  if (connection.peerEnded) return;
   const timer = setTimeout(() => connection.destroy('fin'), LINGER_MS);
   await connection.discard().catch(() => {});
   clearTimeout(timer);
-}
-
-/** Only who speaks TLS pays for loading it. */
-async function createSecure(tls: TlsServerOptions, outcome: TlsOutcome): Promise<TlsAcceptor> {
-  const { createTlsAcceptor } = await import('./tls-server.js');
-  return createTlsAcceptor(tls, outcome);
 }
 
 function peerOf(connection: Connection): {

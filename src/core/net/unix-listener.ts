@@ -1,5 +1,6 @@
-import { lstatSync, unlinkSync } from 'node:fs';
+import { existsSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
+import { dirname } from 'node:path';
 import { NettoolError, toNettoolError } from '../errors.js';
 
 const BACKLOG = 4096;
@@ -26,12 +27,11 @@ export async function listenUnix(server: Server, path: string): Promise<void> {
       await bind(server, path);
     });
   } catch (error) {
-    const { code, message, hint } = toNettoolError(error, doing);
-    // The folder that is missing or closed to us is where we were to listen, not something to read.
-    throw new NettoolError(code === 'INPUT_FAILED' ? 'ADDRESS_NOT_AVAILABLE' : code, message, {
-      hint,
-      cause: error,
-    });
+    // libuv says EACCES for a folder that is not there.
+    if (!existsSync(dirname(path))) {
+      throw new NettoolError('ADDRESS_NOT_AVAILABLE', `${doing} (no such folder)`, { cause: error });
+    }
+    throw toNettoolError(error, doing);
   }
 }
 
