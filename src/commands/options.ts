@@ -21,6 +21,14 @@ export function parsePort(text: string): number {
   return Number(text);
 }
 
+/** A name or address to listen on or connect to, without a port; brackets around IPv6 are taken off. */
+export function parseHost(text: string): string {
+  const host = /^\[(.+)\]$/.exec(text)?.[1] ?? text;
+  // An empty host would silently mean every address of the machine.
+  if (!/^[^\s/[\]]+$/.test(host)) throw new InvalidArgumentError(`'${text}' is not a host name or address.`);
+  return host;
+}
+
 /** `500ms`, `2s`, `1m30s`, or a bare number of seconds → milliseconds. */
 export function parseDuration(text: string): number {
   const bare = /^\d+(\.\d+)?$/.test(text);

@@ -1,6 +1,9 @@
 import { Command } from 'commander';
 import type { Run } from './context.js';
+import { registerGet } from './get.js';
 import { addGlobalOptions } from './options.js';
+import { registerPost } from './post.js';
+import { registerServe } from './serve.js';
 import { registerTcpClient } from './tcp-client.js';
 import { registerTcpServer } from './tcp-server.js';
 import { registerUdpClient } from './udp-client.js';
@@ -24,11 +27,13 @@ export function createProgram(run: Run): Command {
       writeErr: () => {},
       outputError: () => {},
     });
+  registerServe(program, run);
+  registerGet(program, run);
+  registerPost(program, run);
   registerTcpServer(program, run);
   registerTcpClient(program, run);
   registerUdpServer(program, run);
   registerUdpClient(program, run);
-  // registrations
   for (const command of [program, ...program.commands]) {
     addGlobalOptions(command);
     command.on('option:version', () => {

@@ -1,11 +1,24 @@
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 
-/** An empty folder that is gone when the test ends. */
-export function tempDir(t: TestContext): string {
-  const path = realpathSync(mkdtempSync(join(tmpdir(), 'nettool-')));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
-  return path;
+/** A folder of its own for one test, gone when that is over; `files` are written into it. */
+export function tempDir(t: TestContext, files: Readonly<Record<string, string | Uint8Array>> = {}): string {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'nettool-test-')));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), content);
+  }
+  return folder;
+}
+
+/** How many descriptors this process has open; `undefined` where the system does not tell. */
+export function countDescriptors(): number | undefined {
+  try {
+    return readdirSync('/proc/self/fd').length;
+  } catch {
+    return undefined;
+  }
 }

@@ -37,7 +37,8 @@ export interface IncomingRequest {
   readonly rawPath: string;
   /**
    * The one canonical path for rules, logs and opening files: percent-decoded once as UTF-8 (bytes that are not
-   * become U+FFFD), dot segments then resolved and never above the root. Starts with `/`, holds no NUL.
+   * become U+FFFD), dot segments then resolved and never above the root, empty segments left out. Starts with exactly
+   * one `/`, holds no NUL.
    */
   readonly path: string;
   /** What follows the first `?`, as sent; empty when there is none. */

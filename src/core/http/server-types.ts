@@ -45,6 +45,8 @@ export interface ServeOptions {
   readonly host: string;
   /** 0 asks the system for a free one. */
   readonly port: number;
+  /** Takes the next free port when this one is in use. */
+  readonly portFallback?: boolean;
   /** Stops the server: no new connections, running answers are finished. */
   readonly signal: AbortSignal;
   readonly onEvent: (event: ServerEvent) => void;

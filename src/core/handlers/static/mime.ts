@@ -1,0 +1,17 @@
+import mime from 'mime';
+
+/** Text in all but name: UTF-8 unless something inside says otherwise. */
+const TEXT =
+  /^text\/|^application\/(?:javascript|json|json5|xml|manifest\+json|wasm\+text|toml|yaml)$|[+](?:json|xml|yaml)$/;
+
+/** Files people name without an extension and want to read. */
+const PLAIN_NAMES =
+  /^(?:readme|license|licence|copying|changelog|changes|authors|contributing|notice|makefile|dockerfile)$/i;
+
+/** The `Content-Type` for a file's name, with its charset where it is text. */
+export function contentTypeOf(path: string): string {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  const type =
+    mime.getType(`/${name}`) ?? (PLAIN_NAMES.test(name) ? 'text/plain' : 'application/octet-stream');
+  return TEXT.test(type) ? `${type}; charset=utf-8` : type;
+}

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createStyle } from '../../../src/commands/output/style.js';
+import { viewAccess } from '../../../src/commands/views/access-log.js';
+import type { RequestEvent } from '../../../src/core/http/server-types.js';
+
+const STYLE = createStyle({ isTTY: false, color: 'never', env: {} });
+
+const EVENT: RequestEvent = {
+  type: 'request',
+  time: '2026-03-01T12:30:01.250Z',
+  method: 'GET',
+  target: '/a?b',
+  httpVersion: '1.1',
+  status: 200,
+  bytes: 5120,
+  durationMs: 1.25,
+  remoteAddress: '192.0.2.7',
+  remotePort: 5555,
+  userAgent: 'curl/8',
+  referer: null,
+};
+
+/** Everything a client could use to forge a line, end a field or drive a terminal. */
+const HOSTILE = 'x" 200 1\r\nforged \x1b[31m \x7f \x9b \u202e \\';
+
+test('common and combined are the formats of Apache and nginx', () => {
+  const common = '192.0.2.7 - - [01/Mar/2026:12:30:01 +0000] "GET /a?b HTTP/1.1" 200 5120';
+  assert.equal(viewAccess(EVENT, 'common', STYLE), common);
+  assert.equal(viewAccess(EVENT, 'combined', STYLE), `${common} "-" "curl/8"`);
+  assert.equal(viewAccess(EVENT, 'none', STYLE), undefined);
+});
+
+test('dev says what, how it went and how long it took', () => {
+  const line = viewAccess(EVENT, 'dev', STYLE) ?? '';
+  assert.match(line, /^\d\d:\d\d:\d\d GET \/a\?b 200 1\.3 ms 5120 bytes$/);
+  assert.match(viewAccess({ ...EVENT, aborted: true }, 'dev', STYLE) ?? '', /client left/);
+});
+
+test('json is the event itself', () => {
+  assert.deepEqual(JSON.parse(viewAccess(EVENT, 'json', STYLE) ?? ''), EVENT);
+});
+
+for (const format of ['dev', 'common', 'combined', 'json'] as const) {
+  test(`no client can forge a line of ${format} or drive the terminal with it`, () => {
+    const event = { ...EVENT, method: HOSTILE, target: HOSTILE, userAgent: HOSTILE, referer: HOSTILE };
+    const line = viewAccess(event, format, STYLE) ?? '';
+    assert.doesNotMatch(line, /[\u0000-\u001f\u007f-\u009f\u202e]/);
+    if (format === 'json') assert.deepEqual(JSON.parse(line), event);
+    // A quote of the client's is never the end of a field.
+    if (format === 'combined') assert.equal(line.match(/(?<!\\)(?:\\\\)*"/g)?.length, 6);
+  });
+}
