@@ -7,20 +7,10 @@ import { PassThrough, Readable } from 'node:stream';
 import { test } from 'node:test';
 import { NettoolError } from '../../src/core/errors.js';
 import { parseLines, run, start } from '../helpers/run.js';
-import { listenTcp, someBytes } from '../helpers/sockets.js';
+import { freePort, listenTcp, someBytes } from '../helpers/sockets.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
-
-/** A port on which nobody listens. */
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
-  });
-}
 
 test('stdin goes out, its end is a FIN, and the whole answer that comes after it is printed', async (t) => {
   const answer = someBytes(4_000_000);
@@ -248,11 +238,7 @@ test('--source connects from that address and port', async (t) => {
   assert.equal(code, 0);
   assert.equal(await peer.promise, `127.0.0.3:${from}`);
   const none = await run(['tcp-client', '127.0.0.1', String(port), '--source', '203.0.113.9', '--send', '']);
-  assert.deepEqual(
-    [none.code, /no such address|assign the requested/.test(none.stderr)],
-    [7, true],
-    none.stderr,
-  );
+  assert.deepEqual([none.code, /no such address/.test(none.stderr)], [45, true], none.stderr);
 });
 
 test('IPv6 works, and -4 and -6 choose', async (t) => {

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { parseProxy } from '../../src/core/net/proxy.js';
 import { needs } from '../helpers/programs.js';
 import { run } from '../helpers/run.js';
 import { startShell } from '../helpers/shell.js';
-import { listenTcp, someBytes } from '../helpers/sockets.js';
+import { freePort, listenTcp, someBytes } from '../helpers/sockets.js';
 
 const echo = (t: TestContext): Promise<number> =>
   listenTcp(
@@ -186,11 +187,13 @@ test('a proxy that answers something else is exit 56', async (t) => {
 
 test('ncat as an HTTP proxy takes us where we want', needs('ncat'), async (t) => {
   const port = await echo(t);
-  const probe = await listenTcp(t, () => {});
-  const free = probe + 1 > 65_535 ? 20_001 : probe + 1;
+  const free = await freePort();
   startShell(t, `exec ncat -l 127.0.0.1 ${free} --proxy-type http --proxy-auth u:pw1234`);
   const args = ['tcp-client', '127.0.0.1', String(port), '--proxy', `http://u:pw1234@127.0.0.1:${free}`];
-  const { code, stdout, stderr } = await run([...args, '--wait', '5s', '--send', 'via ncat']);
+  // Without an end: this ncat drops the answer to what has ended.
+  const stdin = new PassThrough();
+  stdin.write('via ncat');
+  const { code, stdout, stderr } = await run([...args, '--wait', '8s', '--expect', 'via ncat'], { stdin });
   assert.deepEqual([code, stdout], [0, 'via ncat'], stderr);
 });
 

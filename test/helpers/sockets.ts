@@ -28,6 +28,16 @@ export async function listenTcp(
   return (server.address() as AddressInfo).port;
 }
 
+/** A port on which nobody listens. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as { port: number };
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
 /** A connected socket that is gone with the test. */
 export async function connectTcp(t: TestContext, options: NetConnectOpts): Promise<Socket> {
   const socket = netConnect({ host: '127.0.0.1', allowHalfOpen: true, ...options } as NetConnectOpts);

@@ -75,7 +75,7 @@ async function openSocket(
   const next = proxy ?? endpoint;
   const addresses = await lookup(next.host, { family: sourceFamily(options), signal });
   const { source } = options;
-  const socket = await connectFirst({
+  const connecting = connectFirst({
     addresses,
     port: next.port,
     signal,
@@ -86,8 +86,10 @@ async function openSocket(
       ...(source?.port && { localPort: source.port }),
     },
   });
-  refuseItself(socket);
-  if (proxy === undefined) return socket;
+  if (proxy === undefined) return refuseItself(await connecting);
+  const socket = await connecting.catch((error) => {
+    throw toNettoolError(error, `cannot connect to the proxy ${formatHostPort(proxy.host, proxy.port)}`);
+  });
   // Only who goes through a proxy pays for loading it.
   const { openTunnel } = await import('./proxy.js');
   const host = proxy.resolvesNames ? endpoint.host : (await lookup(endpoint.host, { signal }))[0]?.address;
@@ -116,8 +118,8 @@ function connectPath(path: string, setup: object, signal: AbortSignal): Promise<
 }
 
 /** On loopback a socket that was given the very port it tries is connected to itself: nobody listens there. */
-function refuseItself(socket: Socket): void {
-  if (socket.localPort !== socket.remotePort || socket.localAddress !== socket.remoteAddress) return;
+function refuseItself(socket: Socket): Socket {
+  if (socket.localPort !== socket.remotePort || socket.localAddress !== socket.remoteAddress) return socket;
   socket.destroy();
   throw Object.assign(new Error('connected to itself'), { code: 'ECONNREFUSED' });
 }
