@@ -50,7 +50,7 @@ export async function connectTcp(t: TestContext, options: NetConnectOpts): Promi
 /** Everything a socket brings to its peer's FIN, or until it breaks. */
 export async function readAll(socket: Socket): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk)).resume();
   if (!socket.readableEnded && !socket.destroyed) {
     await new Promise<void>((resolve) => socket.once('end', resolve).once('close', () => resolve()));
   }

@@ -42,9 +42,7 @@ function viewEvent(event: SocketEvent, style: Style, options: SocketViewOptions)
     case 'open':
       return shows(options, style) ? viewOpen(event, style, options) : undefined;
     case 'close':
-      return shows(options, style) || event.sha256In !== undefined || event.reason === 'signal'
-        ? viewClose(event, style, shows(options, style) || event.reason === 'signal')
-        : undefined;
+      return viewClose(event, style, shows(options, style) || isCutShort(event, options));
     case 'closed':
       return shows(options, style)
         ? `${event.connections} connections, ${formatBytes(event.bytesIn)} received, ${formatBytes(event.bytesOut)} sent`
@@ -62,6 +60,11 @@ function viewEvent(event: SocketEvent, style: Style, options: SocketViewOptions)
     default:
       return undefined;
   }
+}
+
+/** Ctrl-C on a client sums up what there was. */
+function isCutShort({ reason }: CloseEvent, { server }: SocketViewOptions): boolean {
+  return reason === 'signal' && !server;
 }
 
 /** Comings and goings: always on a terminal for a server, else when asked for. */
@@ -108,7 +111,7 @@ const REASONS: Readonly<Record<CloseEvent['reason'], string>> = {
   signal: 'stopped by a signal',
 };
 
-function viewClose(event: CloseEvent, style: Style, full: boolean): string {
+function viewClose(event: CloseEvent, style: Style, full: boolean): string | undefined {
   const name = style.cyan(nameOf(event.id));
   const who = event.endedBy === 'peer' ? 'ended by the peer' : 'ended by us';
   const seconds = (event.durationMs / 1000).toFixed(3);
@@ -121,7 +124,7 @@ function viewClose(event: CloseEvent, style: Style, full: boolean): string {
   if (event.file !== undefined) lines.push(`${name}saved as ${escapeLine(event.file)}`);
   if (event.sha256In !== undefined) lines.push(`${name}sha256 received ${event.sha256In}`);
   if (event.sha256Out !== undefined) lines.push(`${name}sha256 sent     ${event.sha256Out}`);
-  return lines.join('\n');
+  return lines.length === 0 ? undefined : lines.join('\n');
 }
 
 function viewProgress(event: ProgressEvent): string {

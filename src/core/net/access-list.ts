@@ -10,28 +10,36 @@ export interface AccessRules {
 
 /** A check of addresses against rules; without `allow` rules everybody who is not denied may. */
 export function createAccessCheck({ allow, deny }: AccessRules): (address: string) => boolean {
-  const allowed = toList(allow);
-  const denied = toList(deny);
+  const allowed = createList(allow);
+  const denied = createList(deny);
   return (remote) => {
     const address = normalizeAddress(remote).split('%')[0] ?? '';
-    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
-    return !denied.check(address, family) && (allow.length === 0 || allowed.check(address, family));
+    return !denied(address) && (allow.length === 0 || allowed(address));
   };
 }
 
-function toList(rules: readonly string[]): BlockList {
-  const list = new BlockList();
+/** One list per family: node's takes `::/0` for every IPv4 address too. */
+function createList(rules: readonly string[]): (address: string) => boolean {
+  const lists = { ipv4: new BlockList(), ipv6: new BlockList() };
   for (const rule of rules) {
-    const [address = '', length] = rule.split('/');
-    const version = isIP(address);
+    const [address = '', length, extra] = rule.split('/');
+    const family = familyOf(address);
     const bits = length === undefined ? undefined : Number(length);
-    const fits = bits === undefined || (/^\d+$/.test(length ?? '') && bits <= (version === 6 ? 128 : 32));
-    if (version === 0 || !fits) {
+    const fits =
+      length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= (family === 'ipv6' ? 128 : 32));
+    if (family === undefined || !fits || extra !== undefined) {
       throw new NettoolError('USAGE', `'${rule}' is not an address or network (like 10.0.0.0/8 or ::1)`);
     }
-    const family = version === 6 ? 'ipv6' : 'ipv4';
-    if (bits === undefined) list.addAddress(address, family);
-    else list.addSubnet(address, bits, family);
+    if (bits === undefined) lists[family].addAddress(address, family);
+    else lists[family].addSubnet(address, bits, family);
   }
-  return list;
+  return (address) => {
+    const family = familyOf(address);
+    return family !== undefined && lists[family].check(address, family);
+  };
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' | undefined {
+  const version = isIP(address);
+  return version === 0 ? undefined : `ipv${version as 4 | 6}`;
 }

@@ -5,7 +5,7 @@ import { createExpectation, type Expectation } from './expectation.js';
 import { tap, toCrlf } from './flow.js';
 import { peerGone } from './peer-gone.js';
 import { meter } from './progress.js';
-import type { OnSocketEvent } from './socket-events.js';
+import type { CloseReason, OnSocketEvent } from './socket-events.js';
 import { endsByItself, type Source, sendSource } from './source.js';
 import { runThroughput, type ThroughputOptions } from './throughput.js';
 import { describeTls } from './tls-facts.js';
@@ -47,7 +47,7 @@ export async function runTcpClient(options: TcpClientOptions): Promise<void> {
     const connection = new Connection(socket, { ...options, ...dialed, id: 1 });
     const { remoteAddress = null, remotePort = null } = connection;
     onEvent({ type: 'open', id: 1, remoteAddress, remotePort, tls: describeTls(socket) });
-    const abort = (): void => connection.destroy(options.signal.aborted ? 'signal' : 'limit');
+    const abort = (): void => connection.destroy(reasonOf(options.signal));
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) abort();
     const meters = options.progress === true ? meter([connection], NOTHING, onEvent) : undefined;
@@ -65,6 +65,12 @@ export async function runTcpClient(options: TcpClientOptions): Promise<void> {
   } finally {
     time.clear();
   }
+}
+
+/** Our own time being up is a limit; an output that is gone ends a session as its end would. */
+function reasonOf(signal: AbortSignal): CloseReason {
+  if (!signal.aborted) return 'limit';
+  return toNettoolError(signal.reason).code === 'OUTPUT_FAILED' ? 'fin' : 'signal';
 }
 
 const NOTHING = { bytesIn: 0, bytesOut: 0 };
