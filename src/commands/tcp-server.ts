@@ -153,7 +153,8 @@ async function toMode(context: Context, flags: TcpServerFlags, parts: ModeParts)
       return (await import('../core/net/modes/print.js')).printMode({
         openOutput,
         input: { kind: 'stream', stream: context.io.stdin },
-        stallMs: flags.idleTimeout,
+        interactive: context.io.stdin.isTTY === true,
+        patienceMs: flags.idleTimeout,
         onInputError: parts.onFailure,
       });
   }

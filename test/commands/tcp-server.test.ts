@@ -73,6 +73,16 @@ test('an answer that begins after the client has ended its side arrives whole', 
   assert.equal((await server.done).code, 0);
 });
 
+test('a client that has said all is not kept for ever by a stdin that is open and silent', async (t) => {
+  const server = start(['tcp-server', '0', '--once'], { stdin: new PassThrough() });
+  const { port } = await server.event('listening');
+  const client = await run(['tcp-client', '127.0.0.1', String(port), '--send', 'that was all']);
+  assert.equal(client.code, 0);
+  assert.equal((await server.event('data')).text, 'that was all');
+  assert.equal((await server.done).code, 0);
+  t.diagnostic('some seconds: it is the waiting that is tested');
+});
+
 test('a client that is gone altogether is let go, although stdin stays open', async (t) => {
   const server = start(['tcp-server', '0'], { stdin: new PassThrough() });
   const { port } = await server.event('listening');
