@@ -73,7 +73,7 @@ test(
     const folder = tempDir(t);
     const file = bigFile(folder, 200);
     const expected = await sha256(file);
-    const ready = startShell(t, `exec socat -d -d -t 60 TCP-LISTEN:0,bind=127.0.0.1,reuseaddr PIPE`);
+    const ready = startShell(t, `exec socat -d -d -t 60 TCP-LISTEN:0,bind=127.0.0.1,reuseaddr EXEC:cat`);
     const port = await new Promise<string>((resolve) => {
       ready.child.stderr.on('data', (chunk: Buffer) => {
         const found = /listening on .*:(\d+)/.exec(chunk.toString())?.[1];

@@ -37,70 +37,86 @@ export interface Acceptor {
  * socket stays, by a copy of its descriptor, but nobody accepts: the kernel's backlog holds the rest.
  */
 export async function startAcceptor(options: AcceptorOptions): Promise<Acceptor> {
-  const { endpoint, onSocket } = options;
-  const room = capacity(options.descriptorsEach);
-  const most = Math.min(options.maxConnections ?? Number.POSITIVE_INFINITY, room);
-  const waiting: Socket[] = [];
-  let active = 0;
-  let closed = false;
-  let exhausted = false;
-  let parkedFd: number | undefined;
-  let server = makeServer();
+  const { endpoint } = options;
+  const gate = new Gate(options);
+  if ('path' in endpoint) await listenUnix(gate.server, endpoint.path);
+  else gate.address = await listen(gate.server, endpoint);
+  return gate;
+}
 
-  function makeServer(): Server {
-    const made = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, onConnection);
-    return made.on('error', warnOnce);
+class Gate implements Acceptor {
+  address: BoundAddress | undefined;
+  server: Server;
+
+  private readonly options: AcceptorOptions;
+  private readonly room: number;
+  private readonly most: number;
+  /** Accepted before accepting could be stopped. */
+  private readonly waiting: Socket[] = [];
+  private active = 0;
+  private isClosed = false;
+  private isExhausted = false;
+  /** The listening socket while nobody accepts. */
+  private parkedFd: number | undefined;
+
+  constructor(options: AcceptorOptions) {
+    this.options = options;
+    this.room = capacity(options.descriptorsEach);
+    this.most = Math.min(options.maxConnections ?? Number.POSITIVE_INFINITY, this.room);
+    this.server = this.makeServer();
   }
-  function warnOnce(): void {
-    if (exhausted || closed || server.listening === false) return;
-    exhausted = true;
-    options.onExhausted();
+
+  release(): void {
+    this.active -= 1;
+    const next = this.waiting.shift();
+    if (next !== undefined) this.start(next);
+    else if (this.active < this.most) this.unpark();
   }
-  function onConnection(socket: Socket): void {
-    // One that was accepted before accepting could be stopped.
-    if (active >= most) waiting.push(socket);
-    else start(socket);
-    if (active >= most && parkedFd === undefined) park();
+
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    if (this.parkedFd === undefined) this.server.close();
+    else closeDescriptor(this.parkedFd);
+    for (const socket of this.waiting.splice(0)) socket.destroy();
   }
-  function start(socket: Socket): void {
-    active += 1;
-    onSocket(socket);
+
+  private makeServer(): Server {
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => {
+      if (this.active >= this.most) this.waiting.push(socket);
+      else this.start(socket);
+      if (this.active >= this.most && this.parkedFd === undefined) this.park();
+    });
+    // Accepting failed, for want of a descriptor that something else has taken.
+    return server.on('error', () => server.listening && this.warnOnce());
   }
-  function release(): void {
-    active -= 1;
-    const next = waiting.shift();
-    if (next !== undefined) start(next);
-    else if (parkedFd !== undefined && active < most) unpark(parkedFd);
+
+  private start(socket: Socket): void {
+    this.active += 1;
+    this.options.onSocket(socket);
   }
-  function park(): void {
-    if (closed) return;
-    if (most === room) warnOnce();
+
+  private park(): void {
+    if (this.isClosed) return;
+    if (this.most === this.room) this.warnOnce();
     // Closing a Unix listener would remove its file: there the sockets are held instead.
-    if ('path' in endpoint) return;
-    const fd = (server as { _handle?: { fd?: unknown } })._handle?.fd;
-    parkedFd = typeof fd === 'number' && fd >= 0 ? duplicateDescriptor(fd) : undefined;
-    if (parkedFd !== undefined) server.close();
-  }
-  function unpark(fd: number): void {
-    parkedFd = undefined;
-    if (closed) return;
-    server = makeServer().listen({ fd, backlog: BACKLOG });
+    if ('path' in this.options.endpoint) return;
+    const fd = (this.server as { _handle?: { fd?: unknown } })._handle?.fd;
+    this.parkedFd = typeof fd === 'number' && fd >= 0 ? duplicateDescriptor(fd) : undefined;
+    if (this.parkedFd !== undefined) this.server.close();
   }
 
-  let address: BoundAddress | undefined;
-  if ('path' in endpoint) await listenUnix(server, endpoint.path);
-  else address = await listen(server, endpoint);
-  return {
-    address,
-    release,
-    close() {
-      if (closed) return;
-      closed = true;
-      if (parkedFd === undefined) server.close();
-      else closeDescriptor(parkedFd);
-      for (const socket of waiting.splice(0)) socket.destroy();
-    },
-  };
+  private unpark(): void {
+    const fd = this.parkedFd;
+    if (fd === undefined || this.isClosed) return;
+    this.parkedFd = undefined;
+    this.server = this.makeServer().listen({ fd, backlog: BACKLOG });
+  }
+
+  private warnOnce(): void {
+    if (!this.isExhausted) this.options.onExhausted();
+    this.isExhausted = true;
+  }
 }
 
 function capacity(descriptorsEach: number): number {

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:dgram';
+import type { RemoteInfo, Socket } from 'node:dgram';
 import { isIP } from 'node:net';
 import { toNettoolError } from '../errors.js';
 import { type AccessRules, createAccessCheck } from './access-list.js';
@@ -52,28 +52,50 @@ export interface UdpTotals {
 
 /** Serves until the signal (or, with `once`, the first datagram). */
 export async function runUdpServer(options: UdpServerOptions): Promise<UdpTotals> {
-  const { onEvent, signal } = options;
+  const { onEvent, signal, once } = options;
   const socket = await open(options);
-  const { address, port } = socket.address();
   const over = Promise.withResolvers<void>();
+  const { peers, receive, finish } = await createReceiver(socket, options, over);
   const isAllowed = options.access && createAccessCheck(options.access);
+  socket.on('message', (bytes, remote) => {
+    if (isAllowed?.(remote.address) !== false) receive(bytes, remote);
+  });
+  socket.on('error', (error) => over.reject(toNettoolError(error, 'cannot receive')));
+  const sweeper = startSweeper(peers, options.idleTimeoutMs);
+  const { address, port } = socket.address();
+  onEvent({ type: 'listening', host: address, port, url: `udp://${formatHostPort(address, port)}` });
+  const stop = (): void => over.resolve();
+  if (signal.aborted) stop();
+  else signal.addEventListener('abort', stop, { once: true });
+  try {
+    await over.promise;
+  } finally {
+    signal.removeEventListener('abort', stop);
+    clearInterval(sweeper);
+    await finish();
+    socket.close();
+    for (const peer of [...peers.all.values()]) peers.forget(peer, once === true ? 'fin' : 'signal');
+  }
+  return peers.totals;
+}
+
+/** Everything that happens to a datagram: shown, answered, and the input begun. */
+async function createReceiver(socket: Socket, options: UdpServerOptions, over: PromiseWithResolvers<void>) {
+  const { mode, onEvent } = options;
   const outputs = new Map<number, Sink>();
+  const send = createSend(socket, options);
+  const forwarder = mode.kind === 'forward' ? await createForwarder(mode, send) : undefined;
   const peers = createUdpPeers(onEvent, options.checksum === true, (peer) => {
     outputs.delete(peer.id);
     forwarder?.forget(peer);
   });
-  const send = createSend(socket, options);
-  const forwarder = options.mode.kind === 'forward' ? await createForwarder(options.mode, send) : undefined;
   const show = createBoundedOutput(onEvent);
-  const answer = createAnswer(options.mode, { peers, send, forwarder });
-  const input =
-    options.mode.kind === 'print' ? createInput(options, options.mode.input, { peers, send }) : undefined;
-
-  socket.on('message', (bytes, remote) => {
-    if (isAllowed?.(remote.address) === false) return;
+  const answer = createAnswer(mode, { peers, send, forwarder });
+  const input = mode.kind === 'print' ? createInput(options, mode.input, { peers, send }) : undefined;
+  const receive = (bytes: Buffer, remote: RemoteInfo): void => {
     const peer = peers.meet(normalizeAddress(remote.address), remote.port);
     peer.received(bytes);
-    if (options.mode.kind === 'print' || options.mode.kind === 'reply') {
+    if (mode.kind === 'print' || mode.kind === 'reply') {
       const output = outputs.get(peer.id) ?? options.openOutput(peer);
       outputs.set(peer.id, output);
       show(output, bytes);
@@ -81,24 +103,12 @@ export async function runUdpServer(options: UdpServerOptions): Promise<UdpTotals
     const answered = answer(peer, bytes);
     input?.start(over.reject);
     if (options.once === true) answered.then(() => over.resolve());
-  });
-  socket.on('error', (error) => over.reject(toNettoolError(error, 'cannot receive')));
-  const sweeper = startSweeper(peers, options.idleTimeoutMs);
-  const stop = (): void => over.resolve();
-  onEvent({ type: 'listening', host: address, port, url: `udp://${formatHostPort(address, port)}` });
-  if (signal.aborted) stop();
-  else signal.addEventListener('abort', stop, { once: true });
-  try {
-    await over.promise;
-    await show.flushed();
-  } finally {
-    signal.removeEventListener('abort', stop);
-    clearInterval(sweeper);
+  };
+  const finish = async (): Promise<void> => {
     input?.stop();
-    socket.close();
-    for (const peer of [...peers.all.values()]) peers.forget(peer, options.once === true ? 'fin' : 'signal');
-  }
-  return peers.totals;
+    await show.flushed();
+  };
+  return { peers, receive, finish };
 }
 
 async function open({ host, port, multicast, signal }: UdpServerOptions): Promise<Socket> {

@@ -1,4 +1,11 @@
-import { allocateNative, bindLibrary, readErrno, watchReadable, watchWritable } from './ffi.js';
+import {
+  allocateNative,
+  bindLibrary,
+  type NativeMemory,
+  readErrno,
+  watchReadable,
+  watchWritable,
+} from './ffi.js';
 import { platform } from './os.js';
 
 /** Constants of Linux, the same on every machine type Node runs on. */
@@ -11,6 +18,7 @@ const EINTR = 4;
 const EPIPE = 32;
 const ECONNRESET = 104;
 
+const POLLFD_BYTES = 8;
 const PIPE_BYTES = 2 ** 20;
 
 /** Moved in one turn of the event loop, so that timers and signals get theirs. */
@@ -39,47 +47,62 @@ export function spliceToPipe(
 ): Splice | undefined {
   const calls = platform === 'linux' ? bindCalls() : undefined;
   if (calls === undefined || calls.fcntl(pipeFd, F_SETPIPE_SZ, PIPE_BYTES) < 0) return undefined;
-  const state = allocateNative(16);
+  const state = allocateNative(POLLFD_BYTES);
   // Copies, because libuv polls the originals: a descriptor can be in its loop once.
   const socket = calls.fcntl(socketFd, F_DUPFD_CLOEXEC, 3);
   const pipe = calls.fcntl(pipeFd, F_DUPFD_CLOEXEC, 3);
   if (state === undefined || socket < 0 || pipe < 0) return undefined;
-  const { promise, resolve } = Promise.withResolvers<SpliceEnd>();
-  let stopWatching: (() => void) | undefined;
-  let ended = false;
-  let failures = 0;
+  return new Mover({ calls, state, socket, pipe, onBytes });
+}
 
-  const finish = (end: SpliceEnd): void => {
-    if (ended) return;
-    ended = true;
-    stopWatching?.();
-    calls.close(socket);
-    calls.close(pipe);
-    state.free();
-    resolve(end);
-  };
-  const isReady = (fd: number, events: number): boolean => {
-    state.bytes.writeInt32LE(fd, 0);
-    state.bytes.writeInt16LE(events, 4);
-    return calls.poll(state.pointer, 1n, 0) > 0;
-  };
-  const wait = (): void => {
-    const watch = isReady(socket, POLLIN) ? watchWritable : watchReadable;
-    stopWatching = watch(watch === watchReadable ? socket : pipe, () => {
-      stopWatching?.();
-      stopWatching = undefined;
-      move();
+type Calls = NonNullable<ReturnType<typeof bindCalls>>;
+
+interface MoverParts {
+  readonly calls: Calls;
+  /** A `struct pollfd`. */
+  readonly state: NativeMemory;
+  readonly socket: number;
+  readonly pipe: number;
+  readonly onBytes: (sizeBytes: number) => void;
+}
+
+class Mover implements Splice {
+  readonly done: Promise<SpliceEnd>;
+
+  private readonly parts: MoverParts;
+  private resolveDone: (end: SpliceEnd) => void = () => {};
+  private stopWatching: (() => void) | undefined;
+  private isOver = false;
+  private failures = 0;
+
+  constructor(parts: MoverParts) {
+    this.parts = parts;
+    this.done = new Promise((resolve) => {
+      this.resolveDone = resolve;
     });
-    // Without libuv's poll, look again soon.
-    if (stopWatching === undefined) setTimeout(move, 1);
-  };
+    setImmediate(() => this.move());
+  }
+
+  stop(): void {
+    this.finish('stopped');
+  }
+
+  private move(): void {
+    if (this.isOver) return;
+    const step = this.moveSome();
+    if (step === 'wait') this.wait();
+    else if (step === 'go-on') setImmediate(() => this.move());
+    else this.finish(step);
+  }
+
   /** How the splice ended, if it did, or whether it has to wait or may go on. */
-  const moveSome = (): SpliceEnd | 'wait' | 'go-on' => {
+  private moveSome(): SpliceEnd | 'wait' | 'go-on' {
+    const { calls, socket, pipe, onBytes } = this.parts;
     for (let moved = 0; moved < TURN_BYTES; ) {
       const size = Number(calls.splice(socket, 0n, pipe, 0n, BigInt(PIPE_BYTES), SPLICE_F_MOVE_NONBLOCK));
       if (size > 0) {
         moved += size;
-        failures = 0;
+        this.failures = 0;
         onBytes(size);
         continue;
       }
@@ -87,22 +110,45 @@ export function spliceToPipe(
       const errno = readErrno();
       if (errno === EPIPE) return 'reader-gone';
       if (errno === ECONNRESET) return 'reset';
-      if (errno !== EINTR && !(isReady(socket, POLLIN) && isReady(pipe, POLLOUT))) return 'wait';
+      if (errno !== EINTR && !(this.isReady(socket, POLLIN) && this.isReady(pipe, POLLOUT))) return 'wait';
       // Both are ready and still nothing moves: the errno may be another call's, so it is tried some more.
-      failures += 1;
-      if (failures > MOST_FAILURES) return 'unable';
+      this.failures += 1;
+      if (this.failures > MOST_FAILURES) return 'unable';
     }
     return 'go-on';
-  };
-  const move = (): void => {
-    if (ended) return;
-    const step = moveSome();
-    if (step === 'wait') wait();
-    else if (step === 'go-on') setImmediate(move);
-    else finish(step);
-  };
-  setImmediate(move);
-  return { done: promise, stop: () => finish('stopped') };
+  }
+
+  /** For whichever of the two is not ready. */
+  private wait(): void {
+    const { socket, pipe } = this.parts;
+    const goOn = (): void => {
+      this.stopWatching?.();
+      this.stopWatching = undefined;
+      this.move();
+    };
+    const isPipeFull = this.isReady(socket, POLLIN);
+    this.stopWatching = isPipeFull ? watchWritable(pipe, goOn) : watchReadable(socket, goOn);
+    // Without libuv's poll, look again soon.
+    if (this.stopWatching === undefined) setTimeout(() => this.move(), 1);
+  }
+
+  private isReady(fd: number, events: number): boolean {
+    const { calls, state } = this.parts;
+    state.bytes.writeInt32LE(fd, 0);
+    state.bytes.writeInt16LE(events, 4);
+    return calls.poll(state.pointer, 1n, 0) > 0;
+  }
+
+  private finish(end: SpliceEnd): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.stopWatching?.();
+    const { calls, state, socket, pipe } = this.parts;
+    calls.close(socket);
+    calls.close(pipe);
+    state.free();
+    this.resolveDone(end);
+  }
 }
 
 function bindCalls() {
