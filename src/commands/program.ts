@@ -1,7 +1,9 @@
 import { Command } from 'commander';
 import type { Run } from './context.js';
 import { registerGet } from './get.js';
+import { registerIfconfig } from './ifconfig.js';
 import { addGlobalOptions } from './options.js';
+import { registerPing } from './ping.js';
 import { registerPost } from './post.js';
 import { registerServe } from './serve.js';
 import { registerTcpClient } from './tcp-client.js';
@@ -34,6 +36,8 @@ export function createProgram(run: Run): Command {
   registerTcpClient(program, run);
   registerUdpServer(program, run);
   registerUdpClient(program, run);
+  registerPing(program, run);
+  registerIfconfig(program, run);
   for (const command of [program, ...program.commands]) {
     addGlobalOptions(command);
     command.on('option:version', () => {

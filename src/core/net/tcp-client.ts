@@ -175,6 +175,7 @@ async function exchange(
     connection.end();
     await connection.closed;
     if (connection.error !== undefined) throw connection.error;
+    if (connection.closeEvent().reason === 'idle') throw new NettoolError('TIMEOUT', 'idle');
   } catch (error) {
     if (options.noHalfClose !== true || !connection.socket.writableEnded || connection.error !== undefined)
       throw error;

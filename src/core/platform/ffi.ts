@@ -1,4 +1,8 @@
 import type * as NodeFfi from 'node:ffi';
+import { isWindows } from './os.js';
+
+/** The module's name, for the source text of workers that need it too. */
+export const FFI_MODULE = 'node:ffi';
 
 /** The signatures of a library's functions, as `node:ffi` writes them. */
 export type FunctionDefinitions = NodeFfi.FunctionDefinitions;
@@ -139,7 +143,7 @@ function pollCallback(): bigint {
 }
 
 function bindHeap() {
-  return bindLibrary(null, {
+  return bindLibrary(isWindows ? 'ucrtbase.dll' : null, {
     calloc: { arguments: ['uint64', 'uint64'], return: 'pointer' },
     free: { arguments: ['pointer'], return: 'void' },
   });
@@ -197,10 +201,11 @@ function loadFfi(): typeof NodeFfi | undefined {
   if (loaded === undefined) {
     const { emitWarning } = process;
     process.emitWarning = ((warning: string | Error, ...rest: unknown[]) => {
-      if (!String(warning).includes('FFI')) Reflect.apply(emitWarning, process, [warning, ...rest]);
+      if (!String(warning).startsWith('FFI is an experimental feature'))
+        Reflect.apply(emitWarning, process, [warning, ...rest]);
     }) as typeof process.emitWarning;
     try {
-      loaded = process.getBuiltinModule('node:ffi') ?? null;
+      loaded = process.getBuiltinModule(FFI_MODULE) ?? null;
     } catch {
       loaded = null;
     } finally {
