@@ -16,6 +16,8 @@ process.on('SIGINT', onSignal(new NettoolError('INTERRUPTED', 'interrupted'), 13
 process.on('SIGTERM', onSignal(new NettoolError('TERMINATED', 'terminated'), 143));
 
 const { stdout, stderr, env } = process;
+// Node writes to a pipe and waits, deaf to signals and timers, until somebody reads. Ours are not to be waited for.
+(stdout as { _handle?: { setBlocking?(on: boolean): void } })._handle?.setBlocking?.(false);
 const io: Io = {
   get stdin() {
     return process.stdin;

@@ -6,6 +6,10 @@ import { addGlobalOptions } from './options.js';
 import { registerPing } from './ping.js';
 import { registerPost } from './post.js';
 import { registerServe } from './serve.js';
+import { registerTcpClient } from './tcp-client.js';
+import { registerTcpServer } from './tcp-server.js';
+import { registerUdpClient } from './udp-client.js';
+import { registerUdpServer } from './udp-server.js';
 
 /** Thrown by `--version` wherever it stands; `main` prints the version then. */
 export class VersionRequested extends Error {}
@@ -28,6 +32,10 @@ export function createProgram(run: Run): Command {
   registerServe(program, run);
   registerGet(program, run);
   registerPost(program, run);
+  registerTcpServer(program, run);
+  registerTcpClient(program, run);
+  registerUdpServer(program, run);
+  registerUdpClient(program, run);
   registerPing(program, run);
   registerIfconfig(program, run);
   for (const command of [program, ...program.commands]) {

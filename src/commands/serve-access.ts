@@ -13,7 +13,10 @@ export interface AccessOptions {
 const HSTS = ['Strict-Transport-Security', 'max-age=31536000'] as const;
 
 /** Puts what the flags ask for around a site: fields, rates, users, the health page. */
-export async function wrapSite(handler: Handler, { flags, isTrusted, isTls }: AccessOptions): Promise<Handler> {
+export async function wrapSite(
+  handler: Handler,
+  { flags, isTrusted, isTls }: AccessOptions,
+): Promise<Handler> {
   const { wrap } = await import('../core/http/wrappers/wrap.js');
   const wrappers: Wrapper[] = [];
   if (flags.limitRate !== undefined) {
@@ -28,7 +31,9 @@ export async function wrapSite(handler: Handler, { flags, isTrusted, isTls }: Ac
   if (flags.rateLimit !== undefined) {
     const { limitRequests } = await import('../core/http/wrappers/rate-limit.js');
     const { clientAddress } = await import('../core/http/forwarded-client.js');
-    wrappers.push(limitRequests({ ...flags.rateLimit, addressOf: (request) => clientAddress(request, isTrusted) }));
+    wrappers.push(
+      limitRequests({ ...flags.rateLimit, addressOf: (request) => clientAddress(request, isTrusted) }),
+    );
   }
   const users = await userWrapper(flags);
   if (users !== undefined) wrappers.push(users);
@@ -51,7 +56,8 @@ async function fieldWrappers(flags: ServerFlags, isTls: boolean): Promise<readon
 
 async function userWrapper({ auth, authWrites }: ServerFlags): Promise<Wrapper | undefined> {
   if (auth === undefined) {
-    if (authWrites === true) throw new NettoolError('USAGE', '--auth-writes needs a user', { hint: 'add --auth name:password' });
+    if (authWrites === true)
+      throw new NettoolError('USAGE', '--auth-writes needs a user', { hint: 'add --auth name:password' });
     return undefined;
   }
   const { parseUser, requireUser } = await import('../core/http/wrappers/auth.js');

@@ -41,16 +41,37 @@ interface RewriteFlag {
 export function addAppFlags(command: Command): Command {
   return command
     .optionsGroup('Mounts:')
-    .option('--static [prefix=folder]', 'serve a folder there too; alone: send the target as it is, do not run it', collectStatic)
+    .option(
+      '--static [prefix=folder]',
+      'serve a folder there too; alone: send the target as it is, do not run it',
+      collectStatic,
+    )
     .option('--app <prefix=target>', 'run an application there (repeatable)', collectMount)
     .option('--proxy <prefix=url[,url]>', 'pass requests on to these servers (repeatable)', collectMount)
     .option('--cgi <prefix=folder>', 'run the scripts of a folder (repeatable)', collectMount)
-    .option('--fastcgi <prefix=address>', 'have host:port or unix:/path run the scripts of the target folder', collectMount)
+    .option(
+      '--fastcgi <prefix=address>',
+      'have host:port or unix:/path run the scripts of the target folder',
+      collectMount,
+    )
     .optionsGroup('Upstreams (--proxy):')
-    .option('--upstream-host [name]', "send upstreams their own name, or this one, instead of the client's Host")
-    .addOption(new Option('--balance <how>', 'how an upstream is chosen').choices(['round-robin', 'least-connections', 'hash']))
+    .option(
+      '--upstream-host [name]',
+      "send upstreams their own name, or this one, instead of the client's Host",
+    )
+    .addOption(
+      new Option('--balance <how>', 'how an upstream is chosen').choices([
+        'round-robin',
+        'least-connections',
+        'hash',
+      ]),
+    )
     .option('--health-check <path>', 'ask upstreams for this path every 10 s, and leave out those that fail')
-    .option('--rewrite <regex=>path>', 'change the path for the upstream; $1 is a group (repeatable)', collectRewrite)
+    .option(
+      '--rewrite <regex=>path>',
+      'change the path for the upstream; $1 is a group (repeatable)',
+      collectRewrite,
+    )
     .optionsGroup('Applications:')
     .option('--wsgi', 'the Python application speaks WSGI (else it is found out)')
     .option('--asgi', 'the Python application speaks ASGI')
@@ -58,7 +79,11 @@ export function addAppFlags(command: Command): Command {
     .option('--python <path>', 'the interpreter or virtual environment')
     .option('--workers <n>', "worker processes, or 'auto' for one per core", parseWorkers)
     .option('--threads <n>', 'requests a WSGI worker answers at a time', parseAtLeastOne)
-    .option('--request-timeout <time>', 'how long an application may take to answer (default: 60s; 504)', parseDuration)
+    .option(
+      '--request-timeout <time>',
+      'how long an application may take to answer (default: 60s; 504)',
+      parseDuration,
+    )
     .option('--boot-timeout <time>', 'how long it may take to start (default: 30s)', parseDuration)
     .option('--max-requests <n>', 'replace a worker after so many', parseAtLeastOne)
     .option('--reload', 'load the application anew when its files change')
@@ -70,7 +95,8 @@ export function parseMount(text: string): MountFlag {
   const equals = text.indexOf('=');
   const prefix = text.slice(0, equals).replace(/\/+$/, '');
   const value = text.slice(equals + 1);
-  if (equals === -1 || value === '') throw new InvalidArgumentError(`'${text}' is not prefix=value (like /api=…).`);
+  if (equals === -1 || value === '')
+    throw new InvalidArgumentError(`'${text}' is not prefix=value (like /api=…).`);
   if (prefix !== '' && !/^\/[^?#%\s]+$/.test(prefix)) {
     throw new InvalidArgumentError(`in '${text}' the prefix '${prefix}' does not start with a slash.`);
   }
@@ -82,7 +108,10 @@ function collectMount(text: string, previous: readonly MountFlag[] = []): MountF
 }
 
 /** Without `=` the word is not for the flag: it is the target that follows it. */
-function collectStatic(text: string, previous: NonNullable<AppFlags['static']> = []): NonNullable<AppFlags['static']> {
+function collectStatic(
+  text: string,
+  previous: NonNullable<AppFlags['static']> = [],
+): NonNullable<AppFlags['static']> {
   return [...previous, text.startsWith('/') && text.includes('=') ? parseMount(text) : text];
 }
 
@@ -105,4 +134,3 @@ function parseAtLeastOne(text: string): number {
   if (count === 0) throw new InvalidArgumentError('it has to be at least 1.');
   return count;
 }
-

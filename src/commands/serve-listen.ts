@@ -38,7 +38,8 @@ export async function prepareTls(context: Context, flags: ServerFlags): Promise<
     if (tls !== true) return undefined;
     const { createSelfSigned } = await import('../core/net/self-signed.js');
     const identity = await createSelfSigned([host, hostname()]);
-    if (!context.quiet) context.io.stderr.write(`certificate made for this run, SHA-256 ${identity.fingerprint}\n`);
+    if (!context.quiet)
+      context.io.stderr.write(`certificate made for this run, SHA-256 ${identity.fingerprint}\n`);
     return { identity, watch: () => {} };
   }
   const { readIdentity } = await import('../core/net/tls.js');

@@ -36,10 +36,18 @@ export interface ServerFlags {
 export function addServerFlags(command: Command): Command {
   return command
     .optionsGroup('Network:')
-    .option('--host <address>', 'the address to listen on; 0.0.0.0 or :: for all, a path for a Unix socket', parseListenHost, '127.0.0.1')
+    .option(
+      '--host <address>',
+      'the address to listen on; 0.0.0.0 or :: for all, a path for a Unix socket',
+      parseListenHost,
+      '127.0.0.1',
+    )
     .option('--port-fallback', 'take the next free port when this one is in use')
     .option('--tls', 'speak HTTPS with a certificate made on the spot')
-    .option('--cert <file>', 'speak HTTPS with this certificate (PEM, its chain after it); read anew when it changes')
+    .option(
+      '--cert <file>',
+      'speak HTTPS with this certificate (PEM, its chain after it); read anew when it changes',
+    )
     .option('--key <file>', 'its private key (PEM), when that is not in the same file')
     .option('--redirect-http <port>', 'send clients of plain HTTP on this port to HTTPS', parsePort)
     .option('--hsts', 'tell browsers to come by HTTPS only from now on')
@@ -55,13 +63,19 @@ export function addServerFlags(command: Command): Command {
     .option('--rate-limit <n/s>', 'requests per address, like 10/s or 100/m (429)', parseRate)
     .option('--limit-rate <size>', 'bytes per second of each answer', parseSize)
     .optionsGroup('Access:')
-    .option('--auth <user:password>', 'ask for a user (repeatable); sha256:HEX or sha512:HEX may stand for the password', collect)
+    .option(
+      '--auth <user:password>',
+      'ask for a user (repeatable); sha256:HEX or sha512:HEX may stand for the password',
+      collect,
+    )
     .option('--auth-writes', 'ask only for what changes something (uploads, deletes)')
     .option('--cors [origins]', 'let pages of all origins, or of these (with commas), read the answers')
     .option('--header <k: v>', 'add a header field to every answer (repeatable)', collectHeader)
     .optionsGroup('Logs and operation:')
     .addOption(
-      new Option('--log <format>', 'log requests on stderr (default: dev on a terminal, else none)').choices(LOG_FORMATS),
+      new Option('--log <format>', 'log requests on stderr (default: dev on a terminal, else none)').choices(
+        LOG_FORMATS,
+      ),
     )
     .option('--log-file <path>', 'log requests to this file instead (SIGUSR1 opens it anew)')
     .option('--health <path>', 'answer 200 there while the server runs')
@@ -95,7 +109,8 @@ function parseListenHost(text: string): string {
 export function parseRate(text: string): { requests: number; perMs: number } {
   const match = /^(\d+)(?:\/([smh]))?$/.exec(text);
   const requests = Number(match?.[1]);
-  if (match === null || requests === 0) throw new InvalidArgumentError(`'${text}' is not a rate (like 10/s or 100/m).`);
+  if (match === null || requests === 0)
+    throw new InvalidArgumentError(`'${text}' is not a rate (like 10/s or 100/m).`);
   return { requests, perMs: { s: 1000, m: 60_000, h: 3_600_000 }[match[2] ?? 's'] as number };
 }
 
@@ -106,7 +121,7 @@ function collectHeader(
   const match = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*)$/.exec(text);
   if (match === null) throw new InvalidArgumentError(`'${text}' is not 'Name: value'.`);
   const [, name, value] = match as unknown as [string, string, string];
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not be sent
-  if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) throw new InvalidArgumentError(`the value of ${name} holds a control character.`);
+  if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value))
+    throw new InvalidArgumentError(`the value of ${name} holds a control character.`);
   return [...previous, [name, value.trim()]];
 }

@@ -45,10 +45,12 @@ export async function planServe(args: readonly unknown[], options: TargetOptions
   for (const value of flags.static ?? []) {
     if (typeof value === 'object') mounts.push(toStaticMount(value, options));
   }
-  for (const { prefix, value } of flags.app ?? []) mounts.push({ prefix, target: await toTarget(value, prefix, false, options) });
+  for (const { prefix, value } of flags.app ?? [])
+    mounts.push({ prefix, target: await toTarget(value, prefix, false, options) });
   for (const flag of flags.proxy ?? []) mounts.push({ prefix: flag.prefix, target: toProxy(flag, options) });
   for (const flag of flags.cgi ?? []) mounts.push({ prefix: flag.prefix, target: toCgi(flag, options) });
-  for (const flag of flags.fastcgi ?? []) mounts.push({ prefix: flag.prefix, target: toFastcgi(flag, folder, options) });
+  for (const flag of flags.fastcgi ?? [])
+    mounts.push({ prefix: flag.prefix, target: toFastcgi(flag, folder, options) });
   return { name, port, mounts: withoutShadowed(mounts) };
 }
 
@@ -77,13 +79,22 @@ async function toTarget(
   if (/^(https?:\/\/|unix:)/i.test(name)) return toProxy({ prefix, value: name }, options);
   const path = resolve(context.io.cwd, name);
   const stat = statSync(path, { throwIfNoEntry: false });
-  const isApplication = flags.wsgi === true || flags.asgi === true || (PROGRAM.test(name) && !stat?.isDirectory());
+  const isApplication =
+    flags.wsgi === true || flags.asgi === true || (PROGRAM.test(name) && !stat?.isDirectory());
   const { isPythonTarget } = await import('../core/handlers/python/target.js');
-  if (!isPlain && (flags.wsgi === true || flags.asgi === true || (isPythonTarget(name) && !stat?.isDirectory()))) {
+  if (
+    !isPlain &&
+    (flags.wsgi === true || flags.asgi === true || (isPythonTarget(name) && !stat?.isDirectory()))
+  ) {
     return toPython(name, prefix, options);
   }
   if (!isPlain && isApplication) return toJs(path, options);
-  return { kind: 'static', root: path, ...toStaticOptions(flags), features: toFolderFeatures(context, path, flags) };
+  return {
+    kind: 'static',
+    root: path,
+    ...toStaticOptions(flags),
+    features: toFolderFeatures(context, path, flags),
+  };
 }
 
 function toPython(target: string, prefix: string, options: TargetOptions): HandlerTarget {
@@ -102,7 +113,9 @@ function toPython(target: string, prefix: string, options: TargetOptions): Handl
       ...(kind !== undefined && { kind }),
       ...(flags.factory === true && { factory: true }),
       ...(flags.python !== undefined && { python: flags.python }),
-      ...(flags.workers !== undefined && { workers: flags.workers === 'auto' ? availableParallelism() : flags.workers }),
+      ...(flags.workers !== undefined && {
+        workers: flags.workers === 'auto' ? availableParallelism() : flags.workers,
+      }),
       ...(flags.threads !== undefined && { threads: flags.threads }),
       ...(flags.requestTimeout !== undefined && { requestTimeoutMs: flags.requestTimeout }),
       ...(flags.bootTimeout !== undefined && { bootTimeoutMs: flags.bootTimeout }),
@@ -149,7 +162,10 @@ function toProxy({ prefix, value }: MountFlag, { flags, onEvent, isTrusted }: Ta
   };
 }
 
-function toCgi({ prefix, value }: MountFlag, { context, flags, onEvent, isTrusted }: TargetOptions): HandlerTarget {
+function toCgi(
+  { prefix, value }: MountFlag,
+  { context, flags, onEvent, isTrusted }: TargetOptions,
+): HandlerTarget {
   const folder = resolve(context.io.cwd, value);
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
     throw new NettoolError('USAGE', `--cgi ${prefix}=${value}: there is no such folder`);

@@ -5,9 +5,9 @@ import type { IncomingRequest } from '../core/http/messages.js';
 import type { ServeOptions, ServerEvent } from '../core/http/server-types.js';
 import { action, type Context, type Run } from './context.js';
 import { createReporter, type Report } from './output/reporter.js';
+import { wrapSite } from './serve-access.js';
 import { type AppFlags, addAppFlags } from './serve-app-flags.js';
 import { addFolderOptions, announce, type FolderFlags } from './serve-folder-flags.js';
-import { wrapSite } from './serve-access.js';
 import { listenTargets, openRedirects, prepareTls, type ServeTls } from './serve-listen.js';
 import { addServerFlags, type ServerFlags, toLimits, toTimers } from './serve-server-flags.js';
 import { addStaticFlags, type StaticFlags } from './serve-static-flags.js';
@@ -57,7 +57,12 @@ async function serve(context: Context, args: readonly unknown[], flags: ServeFla
   const { createSite } = await import('../core/handlers/index.js');
   const isTrusted = createTrust(flags.trustProxy ?? []);
   const report = createSiteReport(context, flags);
-  const plan = await planServe(args, { context, flags, isTrusted, onEvent: (event) => report.site(event as SiteEvent) });
+  const plan = await planServe(args, {
+    context,
+    flags,
+    isTrusted,
+    onEvent: (event) => report.site(event as SiteEvent),
+  });
   report.plan(plan);
   const tls = await prepareTls(context, flags);
   const site = await createSite(plan.mounts);
@@ -84,7 +89,12 @@ interface ServeParts {
   readonly site: MountedSite;
 }
 
-async function toServeOptions({ context, flags, plan, tls }: ServeParts): Promise<Omit<ServeOptions, 'onEvent'>> {
+async function toServeOptions({
+  context,
+  flags,
+  plan,
+  tls,
+}: ServeParts): Promise<Omit<ServeOptions, 'onEvent'>> {
   const { host, portFallback = false } = flags;
   const { signal } = context.io;
   const listen = listenTargets(context, host);
@@ -107,7 +117,10 @@ const DEFAULT_MAX_BODY = 100 * 1024 * 1024;
 const FORM_OVERHEAD_BYTES = 1024 * 1024;
 
 /** Uploads have a limit of their own, whoever else takes bodies has `--max-body`. */
-function bodyLimits(flags: ServeFlags, { mounts }: ServePlan): number | ((request: IncomingRequest) => number) {
+function bodyLimits(
+  flags: ServeFlags,
+  { mounts }: ServePlan,
+): number | ((request: IncomingRequest) => number) {
   const maxBody = flags.maxBody ?? DEFAULT_MAX_BODY;
   const root = mounts.find(({ prefix }) => prefix === '')?.target;
   const uploads = root?.kind === 'static' ? root.features?.uploads : undefined;
@@ -157,4 +170,3 @@ function explainBusyPort(error: unknown): never {
   const hint = `${error.hint}; --port-fallback takes the next free one`;
   throw new NettoolError(error.code, error.message, { hint, cause: error.cause });
 }
-

@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'CONNECTION_REFUSED'
   | 'UNREACHABLE'
   | 'TRUNCATED'
+  | 'EXPECTATION_FAILED'
   | 'OUTPUT_FAILED'
   | 'INPUT_FAILED'
   | 'TIMEOUT'

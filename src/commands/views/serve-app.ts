@@ -41,7 +41,9 @@ function viewApplication(event: Of<'application'>, style: Style): string {
   const size = `${workers} ${workers === 1 ? 'worker' : 'workers'}${threads > 1 ? ` of ${threads} threads` : ''}`;
   return [
     `found ${style.bold(escapeLine(target))} (${what}; ${escapeLine(reason)})`,
-    style.dim(`the same: nettool serve ${escapeLine(target)} --${kind} --python ${escapeLine(python)} --workers ${workers}`),
+    style.dim(
+      `the same: nettool serve ${escapeLine(target)} --${kind} --python ${escapeLine(python)} --workers ${workers}`,
+    ),
     style.dim(`Python ${pythonVersion} (${escapeLine(pythonReason)}), ${size}`),
   ].join('\n');
 }
@@ -49,7 +51,10 @@ function viewApplication(event: Of<'application'>, style: Style): string {
 function viewFailure(event: Of<'application-error'>, style: Style): string {
   const { method, target, message } = event;
   const request = method === undefined ? '' : `${escapeLine(method)} ${escapeLine(target ?? '')} `;
-  const traceback = 'traceback' in event && event.traceback !== undefined ? `\n${escapeControls(event.traceback.trimEnd())}` : '';
+  const traceback =
+    'traceback' in event && event.traceback !== undefined
+      ? `\n${escapeControls(event.traceback.trimEnd())}`
+      : '';
   return `${style.red(`${request}failed:`)} ${escapeControls(message)}${traceback}`;
 }
 

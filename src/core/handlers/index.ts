@@ -2,9 +2,9 @@ import type { Handler } from '../http/handler.js';
 import type { CgiOptions } from './cgi.js';
 import type { FastcgiOptions } from './fastcgi/index.js';
 import type { JsOptions } from './js/index.js';
+import { createMounts } from './mounts.js';
 import type { ProxyOptions } from './proxy/index.js';
 import type { PythonOptions } from './python/options.js';
-import { createMounts } from './mounts.js';
 import type { StaticTarget } from './static/index.js';
 import { underPrefix } from './under-prefix.js';
 
@@ -75,7 +75,8 @@ export interface MountedSite {
 export async function createSite(mounts: readonly MountTarget[]): Promise<MountedSite> {
   const made: Array<{ prefix: string; handler: HostedHandler; target: HandlerTarget }> = [];
   try {
-    for (const { prefix, target } of mounts) made.push({ prefix, target, handler: await createHandler(target) });
+    for (const { prefix, target } of mounts)
+      made.push({ prefix, target, handler: await createHandler(target) });
   } catch (error) {
     await Promise.all(made.map(({ handler }) => handler.close?.()));
     throw error;

@@ -1,79 +1,138 @@
-import { connect, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectSocket, isIP, type Socket } from 'node:net';
 import { NettoolError, toNettoolError } from '../errors.js';
-import { formatHostPort, parseHostPort } from './address.js';
+import { formatHostPort } from './address.js';
+import { lookup } from './lookup.js';
+import type { ProxyServer } from './proxy.js';
+import { connectFirst } from './race.js';
+import { createSocketReader, type SocketReader } from './socket-reader.js';
+import type { TlsClientOptions } from './tls-client.js';
 
-/** Where a stream server listens: a TCP port, or a Unix socket. */
-export type StreamAddress = { readonly host: string; readonly port: number } | { readonly path: string };
+/** A TCP address or a Unix socket. */
+export type Endpoint = { readonly host: string; readonly port: number } | { readonly path: string };
 
-/** How a connection is made. */
+/** Where and how to connect. */
 export interface DialOptions {
-  /** For everything: looking up, connecting, the TLS handshake. */
+  readonly endpoint: Endpoint;
+  readonly family?: 4 | 6 | undefined;
+  /** The address, and maybe the port, to connect from. */
+  readonly source?: { readonly host: string; readonly port?: number } | undefined;
+  readonly proxy?: ProxyServer | undefined;
+  readonly tls?: TlsClientOptions | undefined;
+  /** For everything together; 0 waits for ever. */
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
-  /** Speak TLS; the certificate has to be for this name, and its issuer one of the system's or of `ca`. */
-  readonly tls?: DialTlsOptions | undefined;
+  readonly signal: AbortSignal;
+  /** Reads into one reused buffer; for sockets that carry much. */
+  readonly fast?: boolean;
 }
 
-/** How TLS is spoken. */
-export interface DialTlsOptions {
-  readonly serverName: string;
-  readonly ca?: string | undefined;
-  readonly insecure?: boolean | undefined;
+/** A socket that is connected and paused, nothing of it read. */
+export interface Dialed {
+  readonly socket: Socket;
+  readonly reader: SocketReader | undefined;
+  readonly untouched: boolean;
 }
 
-/** `host:port` or `unix:/path` as an address; undefined when it is neither. */
-export function parseStreamAddress(text: string): StreamAddress | undefined {
-  if (text.startsWith('unix:')) return text.length > 5 ? { path: text.slice(5) } : undefined;
-  const parsed = parseHostPort(text);
-  return parsed === undefined || parsed.port === 0 ? undefined : parsed;
+/** An endpoint as people call it. */
+export function formatEndpoint(endpoint: Endpoint): string {
+  return 'path' in endpoint ? endpoint.path : formatHostPort(endpoint.host, endpoint.port);
 }
 
-/** An address as messages name it. */
-export function formatStreamAddress(address: StreamAddress): string {
-  return 'path' in address ? `unix:${address.path}` : formatHostPort(address.host, address.port);
+/** Connects: looks up, tries every address, goes through the proxy and the TLS handshake as asked. */
+export async function dial(options: DialOptions): Promise<Dialed> {
+  const { endpoint, timeoutMs, tls, proxy } = options;
+  const doing = `cannot connect to ${formatEndpoint(endpoint)}`;
+  const deadline = new AbortController();
+  const timer = setTimeout(
+    () => {
+      deadline.abort(new NettoolError('TIMEOUT', `${doing} (timed out after ${timeoutMs / 1000} s)`));
+    },
+    timeoutMs || 2 ** 31 - 1,
+  );
+  const signal = AbortSignal.any([options.signal, deadline.signal]);
+  const plain = tls === undefined && proxy === undefined;
+  const reader = plain && options.fast === true ? createSocketReader() : undefined;
+  try {
+    signal.throwIfAborted();
+    let socket = await openSocket(options, reader, signal);
+    if (tls !== undefined) socket = await secure(socket, options, tls, signal);
+    return { socket, reader, untouched: plain };
+  } catch (error) {
+    if (signal.aborted) throw toNettoolError(signal.reason);
+    throw toNettoolError(error, doing);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
-/** Opens a connection, ready to be written to. */
-export function dial(address: StreamAddress, options: DialOptions): Promise<Socket> {
-  const { timeoutMs, signal, tls } = options;
+async function openSocket(
+  options: DialOptions,
+  reader: SocketReader | undefined,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const { endpoint, proxy } = options;
+  const setup = { allowHalfOpen: true, ...(reader && { onread: reader.onread }) };
+  if ('path' in endpoint) return connectPath(endpoint.path, setup, signal);
+  const next = proxy ?? endpoint;
+  const addresses = await lookup(next.host, { family: sourceFamily(options), signal });
+  const { source } = options;
+  const connecting = connectFirst({
+    addresses,
+    port: next.port,
+    signal,
+    paused: true,
+    socket: {
+      ...setup,
+      ...(source && { localAddress: source.host }),
+      ...(source?.port && { localPort: source.port }),
+    },
+  });
+  if (proxy === undefined) return refuseItself(await connecting);
+  const socket = await connecting.catch((error) => {
+    throw toNettoolError(error, `cannot connect to the proxy ${formatHostPort(proxy.host, proxy.port)}`);
+  });
+  // Only who goes through a proxy pays for loading it.
+  const { openTunnel } = await import('./proxy.js');
+  const host = proxy.resolvesNames ? endpoint.host : (await lookup(endpoint.host, { signal }))[0]?.address;
+  await openTunnel(socket, proxy, { host: host ?? endpoint.host, port: endpoint.port }, signal);
+  return socket;
+}
+
+/** An address to connect from decides which addresses can be connected to. */
+function sourceFamily({ source, family }: DialOptions): 4 | 6 | undefined {
+  const bound = isIP(source?.host ?? '');
+  return bound === 0 ? family : (bound as 4 | 6);
+}
+
+function connectPath(path: string, setup: object, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = tls === undefined ? connect(address) : connectTls({ ...address, ...tlsOptions(tls) });
-    const doing = `cannot connect to ${formatStreamAddress(address)}`;
-    const settle = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
-      socket.off('error', onError);
-    };
-    const fail = (reason: unknown): void => {
-      settle();
-      socket.on('error', () => {});
-      socket.destroy();
-      reject(reason);
-    };
-    const onError = (error: Error): void => fail(toNettoolError(error, doing));
-    const onAbort = (): void => fail(signal?.reason);
-    const timer = setTimeout(() => {
-      fail(new NettoolError('TIMEOUT', `${doing} (timed out after ${timeoutMs / 1000} s)`));
-    }, timeoutMs);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    if (signal?.aborted) return onAbort();
-    socket.on('error', onError);
-    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
-      settle();
-      socket.setNoDelay(true);
+    const socket = connectSocket({ path, ...setup });
+    socket.pause();
+    const onAbort = (): void => void socket.destroy(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    socket.once('error', reject).once('connect', () => {
+      signal.removeEventListener('abort', onAbort);
+      socket.off('error', reject);
       resolve(socket);
     });
   });
 }
 
-function tlsOptions({ serverName, ca, insecure }: DialTlsOptions) {
-  return {
-    host: serverName,
-    // SNI carries names only (RFC 6066, section 3).
-    servername: isIP(serverName) === 0 ? serverName : '',
-    rejectUnauthorized: insecure !== true,
-    ALPNProtocols: ['http/1.1'],
-    ...(ca === undefined ? {} : { ca }),
-  };
+/** On loopback a socket that was given the very port it tries is connected to itself: nobody listens there. */
+function refuseItself(socket: Socket): Socket {
+  if (socket.localPort !== socket.remotePort || socket.localAddress !== socket.remoteAddress) return socket;
+  socket.destroy();
+  throw Object.assign(new Error('connected to itself'), { code: 'ECONNREFUSED' });
+}
+
+async function secure(
+  socket: Socket,
+  { endpoint }: DialOptions,
+  tls: TlsClientOptions,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const { startTls } = await import('./tls-client.js');
+  const host = 'path' in endpoint ? 'localhost' : endpoint.host;
+  const secured = await startTls(socket, { host, name: formatEndpoint(endpoint), signal }, tls);
+  secured.pause();
+  return secured;
 }

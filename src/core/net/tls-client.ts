@@ -1,6 +1,7 @@
 import { isIP, type Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { NettoolError, toNettoolError } from '../errors.js';
+import { type Identity, type TlsVersion, toMinVersion } from './tls.js';
 
 /** How the client end of TLS is set up. */
 export interface TlsClientOptions {
@@ -10,6 +11,11 @@ export interface TlsClientOptions {
   readonly insecure?: boolean | undefined;
   /** The protocols offered (ALPN), best first. */
   readonly alpn?: readonly string[] | undefined;
+  /** The name asked for (SNI) and looked for in the certificate, instead of the host's. */
+  readonly servername?: string | undefined;
+  /** Our own certificate, for servers that ask for one. */
+  readonly identity?: Identity | undefined;
+  readonly minVersion?: TlsVersion | undefined;
 }
 
 /** Whom the handshake is with. */
@@ -30,11 +36,13 @@ export function startTls(socket: Socket, peer: TlsPeer, options: TlsClientOption
       socket,
       host: peer.host,
       // SNI carries names only (RFC 6066, section 3).
-      servername: isIP(peer.host) === 0 ? peer.host : '',
+      servername: options.servername ?? (isIP(peer.host) === 0 ? peer.host : ''),
       // Checked below, where the certificate can be looked at to say what is wrong with it.
       rejectUnauthorized: false,
       ...(options.alpn === undefined ? {} : { ALPNProtocols: [...options.alpn] }),
       ...(options.ca === undefined ? {} : { ca: options.ca }),
+      ...options.identity,
+      ...toMinVersion(options.minVersion),
     });
     const fail = (error: unknown): void => {
       peer.signal.removeEventListener('abort', onAbort);

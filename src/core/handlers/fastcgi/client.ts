@@ -1,7 +1,7 @@
 import { NettoolError } from '../../errors.js';
 import { GatewayError } from '../../http/gateway-error.js';
-import { dial, formatStreamAddress, type StreamAddress } from '../../net/dial.js';
 import { IdlePool } from '../../net/idle-pool.js';
+import { dial, formatStreamAddress, type StreamAddress } from '../../net/stream-dial.js';
 import { readScriptHead, type ScriptHead, type ScriptOutput } from '../script-answer.js';
 import { createTurnstile } from '../turnstile.js';
 import { FastcgiConnection, type FastcgiRequest, StaleConnection } from './connection.js';

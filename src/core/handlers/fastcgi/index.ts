@@ -8,7 +8,7 @@ import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { isIdempotent } from '../../http/methods.js';
 import { mayHaveBody } from '../../http/request-copy.js';
 import { type SpooledBody, spoolBody } from '../../http/spool.js';
-import { parseStreamAddress } from '../../net/dial.js';
+import { parseStreamAddress } from '../../net/stream-dial.js';
 import { cgiVariables, type ScriptPlace } from '../cgi-env.js';
 import type { OnHandlerEvent } from '../handler-events.js';
 import { normalizePrefix } from '../mounts.js';

@@ -1,5 +1,5 @@
 import { NettoolError } from '../../errors.js';
-import type { StreamAddress } from '../../net/dial.js';
+import type { StreamAddress } from '../../net/stream-dial.js';
 
 /** An upstream as the user wrote it, taken apart. */
 export interface UpstreamUrl {

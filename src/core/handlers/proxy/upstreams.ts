@@ -1,7 +1,7 @@
 import type { IncomingRequest } from '../../http/messages.js';
 import { Clock } from '../../http/server/clock.js';
 import { UpstreamClient } from '../../http/upstream/client.js';
-import { type DialTlsOptions, dial } from '../../net/dial.js';
+import { type DialTlsOptions, dial } from '../../net/stream-dial.js';
 import type { OnHandlerEvent } from '../handler-events.js';
 import { type Choose, createBalancer } from './balance.js';
 import type { ProxySettings } from './options.js';
