@@ -4,7 +4,7 @@ import { createRedactor, type Redactor } from '../core/secrets.js';
 import { type ColorChoice, createStyle, type Style } from './output/style.js';
 
 /** A stream that may be a terminal. */
-export type Terminal = { readonly isTTY?: boolean; readonly columns?: number };
+export type Terminal = { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
 
 /** Everything a run may touch of the process; tests hand in their own. */
 export interface Io {
@@ -95,12 +95,14 @@ export function createRun(io: Io, flags: GlobalFlags): Run {
 export function peekFlags(argv: readonly string[]): GlobalFlags {
   const end = argv.indexOf('--');
   const words = end === -1 ? argv : argv.slice(0, end);
-  const color = /^--color=(\w+)$/m.exec(words.join('\n').replace('--color\n', '--color='))?.[1];
+  const color = words.findLast(
+    (word, index) => word.startsWith('--color=') || words[index - 1] === '--color',
+  );
   const letters = words.filter((word) => /^-[qv]+$/.test(word)).join('');
   return {
     json: words.includes('--json'),
     showSecrets: words.includes('--show-secrets'),
     verbose: letters.split('v').length - 1 + words.filter((word) => word === '--verbose').length,
-    ...(color === 'always' || color === 'never' ? { color } : {}),
+    color: color?.endsWith('always') ? 'always' : color?.endsWith('never') ? 'never' : 'auto',
   };
 }

@@ -1,6 +1,10 @@
 import { Command } from 'commander';
 import type { Run } from './context.js';
+import { registerGet } from './get.js';
+import { registerIfconfig } from './ifconfig.js';
 import { addGlobalOptions } from './options.js';
+import { registerPing } from './ping.js';
+import { registerPost } from './post.js';
 import { registerServe } from './serve.js';
 
 /** Thrown by `--version` wherever it stands; `main` prints the version then. */
@@ -22,7 +26,10 @@ export function createProgram(run: Run): Command {
       outputError: () => {},
     });
   registerServe(program, run);
-  // registrations
+  registerGet(program, run);
+  registerPost(program, run);
+  registerPing(program, run);
+  registerIfconfig(program, run);
   for (const command of [program, ...program.commands]) {
     addGlobalOptions(command);
     command.on('option:version', () => {

@@ -1,0 +1,151 @@
+import type { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { escapeControls } from './escape.js';
+import { isJson, prettyJson } from './json-tokens.js';
+import type { Style } from './style.js';
+
+/** JSON up to this size is laid out for a person; beyond it nobody reads it anyway. */
+const PRETTY_LIMIT_BYTES = 4 * 2 ** 20;
+
+/** What a terminal is to know of a body. */
+export interface TerminalBody {
+  readonly json: boolean;
+  readonly charset: string | undefined;
+}
+
+/** Writes a body to a pipe or file, byte by byte as it is. A reader that goes away ends it quietly. */
+export async function pipeBody(body: Readable, stdout: Writable): Promise<void> {
+  try {
+    // Without `end: false` the next write to a piped stdout fails, and stdout would not survive a failing body.
+    await pipeline(body, stdout, { end: false });
+  } catch (error) {
+    if (!isReaderGone(stdout)) throw error;
+  }
+}
+
+/**
+ * Writes a body for a person at a terminal: JSON laid out and coloured, other text with its control characters
+ * escaped. Resolves to `false`, with nothing written, when the body is binary.
+ */
+export async function showBody(
+  body: Readable,
+  { json, charset }: TerminalBody,
+  stdout: Writable,
+  style: Style,
+): Promise<boolean> {
+  const chunks = body[Symbol.asyncIterator]() as AsyncIterableIterator<Buffer>;
+  const start = await readStart(chunks, json ? PRETTY_LIMIT_BYTES : 1);
+  if (start.bytes.length === 0) return true;
+  const decoder = createDecoder(charset, true);
+  let text: string;
+  try {
+    text = decoder.decode(start.bytes, { stream: !start.complete });
+  } catch {
+    return false;
+  }
+  if (text.includes('\0')) return false;
+  if (json && start.complete && isJson(withoutMark(text))) {
+    stdout.write(`${prettyJson(withoutMark(text), style)}\n`);
+    return true;
+  }
+  const rest = start.failure === undefined ? chunks : failing(start.failure);
+  await writeText(rejoin(text, rest, createDecoder(charset, false)), stdout);
+  return true;
+}
+
+/** The text of an answer's first bytes made harmless, for an excerpt; `undefined` when it is binary. */
+export async function readExcerpt(
+  body: Readable,
+  charset: string | undefined,
+  limitBytes: number,
+): Promise<string | undefined> {
+  const chunks = body[Symbol.asyncIterator]() as AsyncIterableIterator<Buffer>;
+  const { bytes } = await readStart(chunks, limitBytes);
+  try {
+    const text = createDecoder(charset, true).decode(bytes.subarray(0, limitBytes), { stream: true });
+    return text.includes('\0') ? undefined : text;
+  } catch {
+    return undefined;
+  }
+}
+
+function isReaderGone(stdout: Writable): boolean {
+  return (stdout.errored as NodeJS.ErrnoException | null)?.code === 'EPIPE';
+}
+
+interface Start {
+  readonly bytes: Buffer;
+  readonly complete: boolean;
+  /** What broke the body behind these bytes. */
+  readonly failure?: unknown;
+}
+
+async function readStart(chunks: AsyncIterator<Buffer>, wantedBytes: number): Promise<Start> {
+  const read: Buffer[] = [];
+  let size = 0;
+  try {
+    while (size < wantedBytes) {
+      const { done, value } = await chunks.next();
+      if (done === true) return { bytes: Buffer.concat(read), complete: true };
+      read.push(value);
+      size += value.length;
+    }
+  } catch (failure) {
+    // Shown first, then told.
+    if (size > 0) return { bytes: Buffer.concat(read), complete: false, failure };
+    throw failure;
+  }
+  return { bytes: Buffer.concat(read), complete: false };
+}
+
+// biome-ignore lint/correctness/useYield: a stream that has nothing more to give but its failure
+async function* failing(failure: unknown): AsyncGenerator<Buffer> {
+  throw failure;
+}
+
+async function* rejoin(
+  start: string,
+  chunks: AsyncIterable<Buffer>,
+  decoder: TextDecoder,
+): AsyncGenerator<string> {
+  yield start;
+  for await (const chunk of chunks) yield decoder.decode(chunk, { stream: true });
+  yield decoder.decode();
+}
+
+/** Text as a terminal may have it: CRLF as LF, other controls escaped, and a newline at the end. */
+async function writeText(texts: AsyncIterable<string>, stdout: Writable): Promise<void> {
+  async function* lines(): AsyncGenerator<string> {
+    let last = '\n';
+    let pending = '';
+    for await (const text of texts) {
+      const all = pending + text;
+      // A carriage return at the end may be half of a CRLF.
+      pending = all.endsWith('\r') ? '\r' : '';
+      const ready = all.slice(0, all.length - pending.length).replaceAll('\r\n', '\n');
+      if (ready === '') continue;
+      last = ready;
+      yield escapeControls(ready);
+    }
+    if (pending !== '') yield escapeControls(pending);
+    if (pending !== '' || !last.endsWith('\n')) yield '\n';
+  }
+  try {
+    await pipeline(lines(), stdout, { end: false });
+  } catch (error) {
+    if (!isReaderGone(stdout)) throw error;
+  }
+}
+
+/** A byte order mark is no part of JSON, though some write one (RFC 8259, section 8.1). */
+function withoutMark(text: string): string {
+  return text.startsWith('\ufeff') ? text.slice(1) : text;
+}
+
+function createDecoder(charset: string | undefined, fatal: boolean): TextDecoder {
+  try {
+    return new TextDecoder(charset ?? 'utf-8', { fatal, ignoreBOM: true });
+  } catch {
+    return new TextDecoder('utf-8', { fatal, ignoreBOM: true });
+  }
+}

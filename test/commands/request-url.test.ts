@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseRequestUrl, withParams } from '../../src/commands/request-url.js';
+
+const URLS: ReadonlyArray<readonly [typed: string, url: string]> = [
+  ['example.org', 'http://example.org/'],
+  ['example.org:8080/x?y', 'http://example.org:8080/x?y'],
+  ['localhost:3000', 'http://localhost:3000/'],
+  [':3000/x', 'http://localhost:3000/x'],
+  [':/x', 'http://localhost/x'],
+  ['/x', 'http://localhost/x'],
+  ['//example.org/x', 'http://example.org/x'],
+  ['HTTPS://Example.ORG/A', 'https://example.org/A'],
+  ['[::1]:80/x', 'http://[::1]/x'],
+  ['user:pw@example.org', 'http://user:pw@example.org/'],
+  ['http://example.org/a b', 'http://example.org/a%20b'],
+  ['example.org/?next=http://x/', 'http://example.org/?next=http://x/'],
+];
+
+for (const [typed, url] of URLS) {
+  test(`${typed} is ${url}`, () => assert.equal(parseRequestUrl(typed).href, url));
+}
+
+const BAD: ReadonlyArray<readonly [typed: string, why: RegExp]> = [
+  ['', /not a URL/],
+  ['http://', /not a URL/],
+  ['ftp://example.org/', /only http and https .* not ftp/],
+  ['file:///etc/passwd', /only http and https/],
+  ['http://x:99999/', /'99999' is not a port/],
+  ['http://x:http/', /'http' is not a port/],
+  ['http://[::1/', /not a URL/],
+  ['http://x/\r\nX: y', /control character/],
+  ['http://x/a\tb', /control character/],
+  ['http://x/\0', /control character/],
+  ['http://x/\x1b[2J', /control character/],
+];
+
+for (const [typed, why] of BAD) {
+  test(`${JSON.stringify(typed)} is refused`, () =>
+    assert.throws(() => parseRequestUrl(typed), { code: 'USAGE', message: why }));
+}
+
+test('a password is kept out of the message about a bad URL', () => {
+  for (const typed of ['http://me:hunter2@x:99999/', 'me:hunter2@x:99999']) {
+    assert.throws(
+      () => parseRequestUrl(typed),
+      (error: Error) => !error.message.includes('hunter2'),
+    );
+  }
+});
+
+test('parameters stand behind those of the URL, which stay as they were typed', () => {
+  const url = withParams(new URL('http://x/?a=%20+b&c'), [
+    ['d e', 'f&g=h/é'],
+    ['d e', ''],
+  ]);
+  assert.equal(url.href, 'http://x/?a=%20+b&c&d%20e=f%26g%3Dh%2F%C3%A9&d%20e=');
+  assert.equal(withParams(new URL('http://x/#f'), [['a', 'b']]).href, 'http://x/?a=b#f');
+});
