@@ -40,6 +40,10 @@ const CASES: readonly Case[] = [
 
 const MANY = 1000;
 
+/** What a compiler needs to have seen; on a busy machine one round may be far less. */
+const WARM_UP_REQUESTS = 50_000;
+const MAX_WARM_UP_ROUNDS = 4;
+
 /** Some write a line for each request to where nobody wants it. */
 const QUIET = ['sh', '-c', 'exec "$@" 2>/dev/null', 'sh'];
 
@@ -196,11 +200,12 @@ async function sample(one: Case, peer: Peer, pid: number, folder: string, rounds
   if (one.path === '/many/') flags.push('-s', writeScript(folder));
   const target = one.path === '/many/' ? `http://127.0.0.1:${peer.port}/` : url;
   const all: Sample[] = [];
-  for (let round = 0; round <= rounds; round += 1) {
-    const result = await load(pid, target, one.seconds, flags);
-    // The first round warms up.
-    if (round > 0) all.push(result);
+  let warmedUp = 0;
+  for (let round = 0; round < MAX_WARM_UP_ROUNDS && warmedUp < WARM_UP_REQUESTS; round += 1) {
+    const { requestsPerSecond } = await load(pid, target, one.seconds, flags);
+    warmedUp += one.seconds * requestsPerSecond;
   }
+  for (let round = 0; round < rounds; round += 1) all.push(await load(pid, target, one.seconds, flags));
   return all;
 }
 

@@ -6,8 +6,11 @@ import type { Representation } from './representation.js';
 import { addEncoded, COMPRESS_MOST_BYTES, openSource, type Resource, readFully } from './resource.js';
 import type { ResourceCache } from './resource-cache.js';
 
-/** Files that are compressed at the same time; who comes beyond that gets plain bytes rather than a place in a queue. */
-const MAX_RUNNING = 8;
+/** How many files are compressed at the same time: libuv has four threads, and files must still be read. */
+const LANES = 2;
+
+/** What may be under way or waiting, a fraction of a second's work; who comes beyond that gets plain bytes. */
+const MAX_PENDING_BYTES = 16 * 1024 * 1024;
 
 /** Files waiting for their best form; those beyond stay as they are until they are asked for once more. */
 const MAX_WAITING = 100;
@@ -29,6 +32,9 @@ export class Compressor {
   readonly #improvable = new WeakSet<Representation>();
   /** Resources that did not get smaller, and in which codings. */
   readonly #futile = new WeakMap<Resource, Set<Coding>>();
+  #pendingBytes = 0;
+  #busyLanes = 0;
+  readonly #queue: Array<() => void> = [];
   readonly #waiting: Job[] = [];
   #improving: Promise<void> | undefined;
 
@@ -47,15 +53,18 @@ export class Compressor {
     mustHave = false,
   ): Promise<Representation | undefined> | undefined {
     const isWorth = resource.canCompress && this.#futile.get(resource)?.has(coding) !== true;
-    if (!(isWorth || mustHave) || resource.identity.sizeBytes > COMPRESS_MOST_BYTES) return undefined;
+    const { sizeBytes } = resource.identity;
+    if (!(isWorth || mustHave) || sizeBytes > COMPRESS_MOST_BYTES) return undefined;
     const name = `${coding} ${resource.key}`;
     const before = this.#running.get(name);
     if (before?.resource === resource) return before.result;
-    if (this.#running.size >= MAX_RUNNING) return undefined;
-    const result = this.#compressNow({ resource, coding }, mustHave)
+    if (this.#pendingBytes + sizeBytes > MAX_PENDING_BYTES) return undefined;
+    this.#pendingBytes += sizeBytes;
+    const result = this.#inLane(() => this.#compressNow({ resource, coding }, mustHave))
       // A file that is gone or cannot be read any more: the plain way will say what is the matter.
       .catch(() => undefined)
       .finally(() => {
+        this.#pendingBytes -= sizeBytes;
         if (this.#running.get(name)?.resource === resource) this.#running.delete(name);
       });
     this.#running.set(name, { resource, result });
@@ -82,6 +91,19 @@ export class Compressor {
   async close(): Promise<void> {
     this.#waiting.length = 0;
     await this.settled();
+  }
+
+  async #inLane<Result>(work: () => Promise<Result>): Promise<Result> {
+    // Who is let in by one that leaves takes over its lane.
+    if (this.#busyLanes >= LANES) await new Promise<void>((resolve) => this.#queue.push(resolve));
+    else this.#busyLanes += 1;
+    try {
+      return await work();
+    } finally {
+      const next = this.#queue.shift();
+      if (next === undefined) this.#busyLanes -= 1;
+      else next();
+    }
   }
 
   async #compressNow(job: Job, mustHave: boolean): Promise<Representation | undefined> {
