@@ -42,6 +42,18 @@ test('a request that hangs gets 504, its stack goes to the log, and the worker i
   assert.match(lines.join('\n'), /wsgi_traps\.py", line \d+ in <lambda>/);
 });
 
+test('a thread that hangs does not take the others with it', { skip }, async (t) => {
+  const { port, find } = await wsgi(t, { threads: 2, requestTimeoutMs: 500 });
+  const hanging = ask(port, '/sleep?60');
+  await delay(400);
+  const other = ask(port, '/sleep?0.45');
+  assert.equal((await hanging).status, 504);
+  await find('worker', ({ state }) => state === 'retiring');
+  assert.equal((await other).text, 'slept');
+  await find('worker', ({ state }) => state === 'stopped');
+  assert.equal((await ask(port, '/no-length')).status, 200);
+});
+
 test('requests behind one that is slow are given to another worker', { skip }, async (t) => {
   const { port, get } = await wsgi(t, { workers: 2 });
   for (let round = 0; round < 300; round++) await get('/no-length');
