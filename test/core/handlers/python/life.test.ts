@@ -87,7 +87,7 @@ test('an event loop lets go of one request that hangs, and serves on', { skip },
 });
 
 test('an event loop that is blocked is replaced', { skip }, async (t) => {
-  const { port, find, events } = await asgi(t, { requestTimeoutMs: 1200 });
+  const { port, find, events } = await asgi(t, { requestTimeoutMs: 400 });
   assert.equal((await ask(port, '/block')).status, 504);
   await find('worker', ({ state, reason }) => state === 'retiring' && /blocked/.test(reason ?? ''));
   assert.equal((await ask(port, '/ok')).status, 200);
