@@ -124,6 +124,8 @@ export class PythonWorker implements WorkerProcess {
   #boot(config: WorkerConfig): Promise<void> {
     const [control, ...streams] = this.#child.channels;
     const reader = new FrameReader();
+    // Read from the start, though nothing comes before it is ready: else their end would not be seen.
+    for (const stream of streams) stream.resume();
     return new Promise((resolve, reject) => {
       if (control === undefined) return;
       control.on('data', (chunk: Buffer) => {
