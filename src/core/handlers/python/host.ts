@@ -227,12 +227,13 @@ export class PythonHost implements ExchangeOwner {
   }
 
   #tellApplication(): void {
-    const { kind, target, reason, framework, executable, version } = this.application;
+    const { kind, target, ask, reason, framework, executable, version } = this.application;
     const { prefix, workers, threads, onEvent } = this.#options;
     onEvent({
       type: 'application',
       kind,
       target,
+      equivalent: `${ask} --${kind} --python ${executable}`,
       reason,
       framework,
       prefix,

@@ -7,8 +7,10 @@ import { Lane } from './lane.js';
 /** What a worker has found and started. */
 export interface ApplicationInfo {
   readonly kind: 'wsgi' | 'asgi';
-  /** `module:callable`, as it could have been asked for. */
+  /** `module:callable`. */
   readonly target: string;
+  /** How to ask for exactly this one from the same folder. */
+  readonly ask: string;
   /** Why this one. */
   readonly reason: string;
   readonly framework: string | null;
