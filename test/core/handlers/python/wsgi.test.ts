@@ -131,6 +131,7 @@ const ANSWERS: ReadonlyArray<readonly [path: string, status: number, body: strin
   ['/write', 200, 'one two three', 'X-Via: write'],
   ['/late-start', 200, 'late', 'X-Late: yes'],
   ['/replaced', 501, 'replaced', 'X-New: 1'],
+  ['/replaced-bare', 503, 'with a body'],
   ['/no-length', 200, 'one part', 'Content-Length: 8'],
   ['/two-parts', 200, 'two parts', 'Content-Length: 9'],
   ['/generator', 200, 'ab', 'Transfer-Encoding: chunked'],
