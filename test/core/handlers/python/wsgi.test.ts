@@ -241,7 +241,7 @@ test('close() is called once: at the end, after a failure, and when the client l
   const { port } = await traps(t);
   await ask(port, '/closing');
   await ask(port, '/raise-iter');
-  await exchange(port, 'GET /raise-middle HTTP/1.1\r\nHost: x\r\n\r\n').catch(() => {});
+  await exchange(port, 'GET /raise-middle HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n').catch(() => {});
   const socket = await open(port, 'GET /endless HTTP/1.1\r\nHost: x\r\n\r\n');
   await new Promise((resolve) => socket.once('data', resolve));
   socket.destroy();
