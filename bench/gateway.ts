@@ -1,186 +1,115 @@
 /**
- * Python applications behind nettool, gunicorn and uvicorn: the same application, machine and run. What counts is the
- * CPU time a request costs, summed over all processes of a server (so that one with more processes has no advantage),
- * and with it requests per second and core. Needs wrk, gunicorn and uvicorn.
+ * Python applications behind nettool, gunicorn and uvicorn: the same application, core and run. All processes of a
+ * server share one core, so what counts is the CPU time a request costs, whoever spends it.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
-import { connect } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import { isInstalled, load, median, type Peer, type Sample, startPeer, table } from './harness.js';
 
 const PYTHON = '/usr/bin/python3';
-const SECONDS = Number(process.env.BENCH_SECONDS ?? 4);
-const CONNECTIONS = 64;
-const TICKS_PER_SECOND = 100;
+const SECONDS = 3;
+/** Until both sides have compiled what they use. */
+const WARM_UP_SECONDS = 2;
+const LOAD = ['-c64'];
 
-let nextPort = 9100 + (process.pid % 500);
-
-interface Server {
-  readonly name: string;
-  readonly command: (port: number) => readonly string[];
-}
-
-interface Result {
-  readonly name: string;
-  readonly requestsPerSecond: number;
-  readonly cpuMicroseconds: number;
-}
-
-interface Comparison {
+/** One application, and how it is served by whom; the first rival is the one `wanted` speaks of. */
+interface Case {
   readonly title: string;
   readonly app: string;
-  readonly rivals: readonly Server[];
-  /** What we want to be against the first rival, per CPU. */
+  readonly rivals: readonly Rival[];
+  /** How many times cheaper than the first rival a request should be. */
   readonly wanted: number;
 }
 
-const gunicorn = (app: string): Server => ({
-  name: 'gunicorn sync',
-  command: (port) => [
-    PYTHON,
-    '-m',
-    'gunicorn',
-    '-w',
-    '1',
-    '-b',
-    `127.0.0.1:${port}`,
-    '--log-level',
-    'error',
-    app,
-  ],
-});
-const gthread = (app: string): Server => ({
-  name: 'gunicorn gthread',
-  command: (port) => [...gunicorn(app).command(port).slice(0, -1), '-k', 'gthread', '--threads', '8', app],
-});
-const uvicorn = (app: string, http = 'h11', loop = 'asyncio'): Server => ({
-  name: `uvicorn ${http}`,
-  command: (port) => [
-    ...[PYTHON, '-m', 'uvicorn', '--port', String(port), '--http', http, '--loop', loop],
-    ...['--no-access-log', '--log-level', 'error', app],
-  ],
-});
-const nettool = (app: string): Server => ({
-  name: 'nettool',
-  command: (port) => [
-    process.execPath,
-    '--import',
-    'tsx',
-    'bench/serve-python.ts',
-    app,
-    PYTHON,
-    String(port),
-  ],
+interface Rival {
+  readonly name: string;
+  readonly command: (app: string, port: number) => readonly string[];
+}
+
+let nextPort = 9100 + (process.pid % 500);
+
+const module = (name: string, ...args: readonly string[]): readonly string[] => [PYTHON, '-m', name, ...args];
+
+const gunicorn = (name: string, ...flags: readonly string[]): Rival => ({
+  name: `gunicorn ${name}`,
+  command: (app, port) =>
+    module(
+      'gunicorn',
+      ...['--chdir', 'bench/apps', '-w', '1', '-b', `127.0.0.1:${port}`],
+      ...['--log-level', 'error', ...flags, app],
+    ),
 });
 
-const COMPARISONS: readonly Comparison[] = [
-  {
-    title: 'WSGI hello',
-    app: 'wsgi_hello:app',
-    rivals: [gunicorn('wsgi_hello:app'), gthread('wsgi_hello:app')],
-    wanted: 3,
-  },
-  {
-    title: 'Flask hello',
-    app: 'flask_hello:app',
-    rivals: [gunicorn('flask_hello:app'), gthread('flask_hello:app')],
-    wanted: 2,
-  },
-  {
-    title: 'ASGI hello',
-    app: 'asgi_hello:app',
-    rivals: [uvicorn('asgi_hello:app'), uvicorn('asgi_hello:app', 'httptools', 'uvloop')],
-    wanted: 2,
-  },
-  {
-    title: 'FastAPI hello',
-    app: 'fastapi_hello:app',
-    rivals: [uvicorn('fastapi_hello:app'), uvicorn('fastapi_hello:app', 'httptools', 'uvloop')],
-    wanted: 1.5,
-  },
+const uvicorn = (http: string, loop: string): Rival => ({
+  name: `uvicorn ${http}`,
+  command: (app, port) =>
+    module(
+      'uvicorn',
+      ...['--app-dir', 'bench/apps', '--port', String(port), '--http', http, '--loop', loop],
+      ...['--no-access-log', '--log-level', 'error', app],
+    ),
+});
+
+const nettool: Rival = {
+  name: 'nettool',
+  command: (app, port) => [
+    ...[process.execPath, '--import', 'tsx', 'bench/serve-python.ts'],
+    ...[`bench/apps/${app.replace(':', '.py:')}`, PYTHON, String(port)],
+  ],
+};
+
+const wsgi = [gunicorn('sync'), gunicorn('gthread', '-k', 'gthread', '--threads', '8')];
+const asgi = [uvicorn('h11', 'asyncio'), uvicorn('httptools', 'uvloop')];
+
+const CASES: readonly Case[] = [
+  { title: 'WSGI hello', app: 'wsgi_hello:app', rivals: wsgi, wanted: 3 },
+  { title: 'Flask hello', app: 'flask_hello:app', rivals: wsgi, wanted: 2 },
+  { title: 'ASGI hello', app: 'asgi_hello:app', rivals: asgi, wanted: 2 },
+  { title: 'FastAPI hello', app: 'fastapi_hello:app', rivals: asgi, wanted: 1.5 },
 ];
 
-/** Measures everything and prints every ratio. */
-export async function run(): Promise<void> {
-  for (const { title, app, rivals, wanted } of COMPARISONS) {
-    const ours = await measure(nettool(`bench/apps/${app.replace(':', '.py:')}`));
-    const theirs: Result[] = [];
-    for (const rival of rivals) theirs.push(await measure(rival));
-    console.log(`\n${title}`);
-    for (const result of [ours, ...theirs]) console.log(describe(result));
-    for (const [index, result] of theirs.entries()) {
-      const ratio = result.cpuMicroseconds / ours.cpuMicroseconds;
-      const goal = index === 0 ? ` (wanted ${wanted}×: ${ratio >= wanted ? 'yes' : 'NO'})` : '';
-      console.log(`  per core ${ratio.toFixed(2)}× ${result.name}${goal}`);
-    }
+/** Measures every application with every server in turn, several rounds, and prints every ratio. */
+export async function run(rounds = 3): Promise<void> {
+  for (const program of ['wrk', 'gunicorn', 'uvicorn', 'taskset']) {
+    if (!isInstalled(program)) throw new Error(`${program} is not installed`);
   }
+  for (const one of CASES) await measureCase(one, rounds);
 }
 
-function describe({ name, requestsPerSecond, cpuMicroseconds }: Result): string {
-  const rate = Math.round(requestsPerSecond).toLocaleString('en');
-  const perCore = Math.round(1e6 / cpuMicroseconds).toLocaleString('en');
-  return `  ${name.padEnd(18)} ${rate.padStart(8)} requests/s  ${cpuMicroseconds.toFixed(1).padStart(6)} µs CPU each  ${perCore.padStart(8)} per core and second`;
+async function measureCase({ title, app, rivals, wanted }: Case, rounds: number): Promise<void> {
+  const peers = [nettool, ...rivals].map(({ name, command }): Peer => {
+    const port = nextPort++;
+    return { name, port, command: command(app, port) };
+  });
+  const samples = new Map<Peer, Sample[]>(peers.map((peer) => [peer, []]));
+  for (let round = 0; round < rounds; round++) {
+    for (const peer of peers) samples.get(peer)?.push(await measure(peer));
+  }
+  const cost = (peer: Peer): number =>
+    median((samples.get(peer) ?? []).map(({ cpuMicrosPerRequest }) => cpuMicrosPerRequest));
+  const [ours] = peers as [Peer];
+  const rows = peers.map((peer, index) => {
+    const ratio = cost(peer) / cost(ours);
+    const verdict = index === 1 ? `wanted ${wanted}: ${ratio >= wanted ? 'yes' : 'NO'}` : '';
+    const rate = median((samples.get(peer) ?? []).map(({ requestsPerSecond }) => requestsPerSecond));
+    return [
+      peer.name,
+      `${Math.round(rate)}/s`,
+      `${cost(peer).toFixed(1)} µs`,
+      index === 0 ? '' : `${ratio.toFixed(2)}×`,
+      verdict,
+    ];
+  });
+  console.log(`\n${title}`);
+  console.log(table([['', 'requests', 'CPU each', 'nettool is', ''], ...rows]));
 }
 
-async function measure(server: Server): Promise<Result> {
-  // Below the range the system gives to outgoing connections.
-  const port = nextPort++;
-  const [command = '', ...args] = server.command(port);
-  const env = { ...process.env, PYTHONPATH: 'bench/apps' };
-  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'], detached: true, env });
+async function measure(peer: Peer): Promise<Sample> {
+  const child = await startPeer(peer);
+  const url = `http://127.0.0.1:${peer.port}/`;
   try {
-    await awaitPort(port);
-    await wrk(port, 1);
-    const before = await cpuTicks(child);
-    const { requests, seconds } = await wrk(port, SECONDS);
-    const ticks = (await cpuTicks(child)) - before;
-    return {
-      name: server.name,
-      requestsPerSecond: requests / seconds,
-      cpuMicroseconds: ((ticks / TICKS_PER_SECOND) * 1e6) / requests,
-    };
+    await load(child.pid as number, url, WARM_UP_SECONDS, LOAD);
+    return await load(child.pid as number, url, SECONDS, LOAD);
   } finally {
     child.kill('SIGTERM');
-    if (child.exitCode === null) await new Promise((resolve) => child.once('exit', resolve));
+    await new Promise((resolve) => child.once('exit', resolve));
   }
 }
-
-async function wrk(port: number, seconds: number): Promise<{ requests: number; seconds: number }> {
-  const args = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, `http://127.0.0.1:${port}/`];
-  const { stdout } = await promisify(execFile)('wrk', args);
-  if (/Non-2xx/.test(stdout)) throw new Error(stdout);
-  const [, requests, took] = /(\d+) requests in ([\d.]+)s/.exec(stdout) ?? [];
-  return { requests: Number(requests), seconds: Number(took) };
-}
-
-async function awaitPort(port: number): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    const isOpen = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false));
-      socket.once('close', () => {});
-      setTimeout(() => socket.destroy(), 50);
-    });
-    if (isOpen) return;
-    await delay(100);
-  }
-  throw new Error('the server did not start');
-}
-
-/** User and system time of a process and everything below it. */
-async function cpuTicks(root: ChildProcess): Promise<number> {
-  const parents = new Map<number, number>();
-  const ticks = new Map<number, number>();
-  for (const name of await readdir('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    const text = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => '');
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    parents.set(Number(name), Number(fields[1]));
-    ticks.set(Number(name), Number(fields[11]) + Number(fields[12]));
-  }
-  const isBelow = (pid: number | undefined): boolean =>
-    pid !== undefined && pid > 1 && (pid === root.pid || isBelow(parents.get(pid)));
-  return [...ticks].reduce((sum, [pid, count]) => sum + (isBelow(pid) ? count : 0), 0);
-}
-
-if (process.argv[1] === import.meta.filename) await run();

@@ -3,6 +3,9 @@ const [suite = '', rounds = '7'] = process.argv.slice(2);
 const suites: Readonly<Record<string, () => Promise<{ bench(rounds: number): Promise<void> }>>> = {
   engine: () => import('./engine.js'),
   serve: async () => ({ bench: (await import('./serve.js')).run }),
+  hosts: async () => ({ bench: (await import('./hosts.js')).benchHosts }),
+  sockets: async () => ({ bench: (await import('./sockets.js')).run }),
+  gateway: async () => ({ bench: (await import('./gateway.js')).run }),
 };
 const chosen = suites[suite];
 if (chosen === undefined) {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { PythonEvent } from '../../src/core/handlers/python/events.js';
 import { createPythonHandler, type PythonHandler } from '../../src/core/handlers/python/index.js';
 import type { PythonOptions } from '../../src/core/handlers/python/options.js';
@@ -95,4 +96,16 @@ export async function hostPython(
     },
     get: (path, init) => fetch(`http://127.0.0.1:${server.port}${path}`, init),
   };
+}
+
+/** What a path answers once it has stopped changing. */
+export async function settled(app: HostedApplication, path: string): Promise<string> {
+  let last = '';
+  for (let same = 0, attempt = 0; same < 3 && attempt < 60; attempt++) {
+    await delay(150);
+    const text = await (await app.get(path)).text();
+    same = text === last ? same + 1 : 0;
+    last = text;
+  }
+  return last;
 }

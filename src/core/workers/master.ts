@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { NettoolError, toNettoolError } from '../errors.js';
 import { type BackOff, DEFAULT_BACK_OFF, pauseAfter } from './back-off.js';
+import type { Member, Seat } from './member.js';
 import type { MasterOptions, WorkerMaster, WorkerProcess, WorkerState } from './types.js';
 
 /** A worker that came up and died makes no longer pause than so many failures. */
@@ -8,28 +9,6 @@ const MAX_DEATHS = 4;
 
 /** After so many failures in a row nobody should wait for a worker any more. */
 const FAILING_AFTER = 3;
-
-/** A worker in its place. */
-interface Member<W> {
-  readonly worker: W;
-  readonly index: number;
-  readonly generation: number;
-  readonly limit: number;
-  readonly startedAt: number;
-  requests: number;
-  state: WorkerState;
-}
-
-/** A place for one worker; whoever is in it is replaced when it dies. */
-interface Seat<W> {
-  readonly index: number;
-  member: Member<W> | undefined;
-  /** Failures in a row. */
-  failures: number;
-  /** Changed when the seat is given to somebody else: restarts that are under way then give up. */
-  epoch: number;
-  replacing: boolean;
-}
 
 /** Makes a master: it starts, watches, restarts, replaces and ends worker processes, and knows nothing of their work. */
 export function createWorkerMaster<W extends WorkerProcess>(options: MasterOptions<W>): WorkerMaster<W> {
@@ -132,15 +111,16 @@ class Master<W extends WorkerProcess> implements WorkerMaster<W> {
   /** A worker for every seat, all ready; or none, and the reason of the first that failed. */
   async #bootAll(generation: number): Promise<Member<W>[]> {
     const boots = this.#seats.map(({ index }) => this.#boot(index, generation));
-    const results = await Promise.allSettled(
-      boots.map(({ member, booted }) =>
-        booted.catch((error: unknown) => {
-          for (const other of boots) if (other.member !== member) void other.member.worker.stop(0);
-          throw error;
-        }),
-      ),
-    );
-    const failure = results.find((result) => result.status === 'rejected');
+    let failure: { readonly reason: unknown } | undefined;
+    const giveUp = (reason: unknown): void => {
+      if (failure !== undefined) return;
+      failure = { reason };
+      for (const { member } of boots) {
+        member.isGivenUp = true;
+        void member.worker.stop(0);
+      }
+    };
+    await Promise.all(boots.map(({ booted }) => booted.catch(giveUp)));
     if (failure === undefined) return boots.map(({ member }) => member);
     await Promise.all(boots.map(({ member }) => member.worker.stop(0)));
     throw failure.reason;
@@ -153,7 +133,8 @@ class Master<W extends WorkerProcess> implements WorkerMaster<W> {
       maxRequests === undefined ? Infinity : maxRequests - Math.floor((Math.random() * maxRequests) / 10);
     const worker = start({ index, generation });
     const startedAt = performance.now();
-    const member: Member<W> = { worker, index, generation, limit, startedAt, requests: 0, state: 'starting' };
+    const progress = { requests: 0, state: 'starting' as const, isGivenUp: false };
+    const member: Member<W> = { worker, index, generation, limit, startedAt, ...progress };
     this.#tell(member, 'starting');
     return { member, booted: this.#awaitReady(member) };
   }
@@ -175,7 +156,8 @@ class Master<W extends WorkerProcess> implements WorkerMaster<W> {
       ]);
     } catch (error) {
       const reason = toNettoolError(error);
-      this.#tell(member, 'failed', reason.message);
+      if (member.isGivenUp) this.#tell(member, 'stopped', 'another worker did not start');
+      else this.#tell(member, 'failed', reason.message);
       await worker.stop(0);
       throw reason;
     } finally {

@@ -6,6 +6,8 @@ export interface ApplicationEvent {
   readonly kind: 'wsgi' | 'asgi';
   /** `module:callable`. */
   readonly target: string;
+  /** The target and flags that mean exactly this: `examples/app.py:app --wsgi --python /usr/bin/python3`. */
+  readonly equivalent: string;
   readonly reason: string;
   readonly framework: string | null;
   readonly prefix: string;

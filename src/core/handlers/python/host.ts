@@ -159,7 +159,8 @@ export class PythonHost implements ExchangeOwner {
     const { worker } = lane;
     const seconds = this.requestTimeoutMs / 1000;
     if (lane.isShared) {
-      const isBlocked = performance.now() - lane.movedAt >= BLOCKED_MS && lane.unacknowledgedSince !== 0;
+      const stillMs = lane.unacknowledgedSince === 0 ? 0 : performance.now() - lane.movedAt;
+      const isBlocked = stillMs >= Math.min(BLOCKED_MS, this.requestTimeoutMs / 2);
       lane.abort(exchange, FLAG.TIMED_OUT);
       if (!isBlocked) return;
     }
@@ -168,7 +169,7 @@ export class PythonHost implements ExchangeOwner {
     worker.dumpStacks();
     const others = worker.lanes.some((other) => !other.isStuck && other.open.size > 0);
     const reason = lane.isShared
-      ? `its event loop is blocked for more than ${seconds} s`
+      ? `its event loop was blocked when a request had taken ${seconds} s`
       : `a request took more than ${seconds} s`;
     void delay(DUMP_MS).then(() => this.#master.discard(worker, reason, others ? this.#options.graceMs : 0));
   }
@@ -226,12 +227,13 @@ export class PythonHost implements ExchangeOwner {
   }
 
   #tellApplication(): void {
-    const { kind, target, reason, framework, executable, version } = this.application;
+    const { kind, target, ask, reason, framework, executable, version } = this.application;
     const { prefix, workers, threads, onEvent } = this.#options;
     onEvent({
       type: 'application',
       kind,
       target,
+      equivalent: `${ask} --${kind} --python ${executable}`,
       reason,
       framework,
       prefix,

@@ -7,8 +7,10 @@ import { Lane } from './lane.js';
 /** What a worker has found and started. */
 export interface ApplicationInfo {
   readonly kind: 'wsgi' | 'asgi';
-  /** `module:callable`, as it could have been asked for. */
+  /** `module:callable`. */
   readonly target: string;
+  /** How to ask for exactly this one from the same folder. */
+  readonly ask: string;
   /** Why this one. */
   readonly reason: string;
   readonly framework: string | null;
@@ -124,6 +126,8 @@ export class PythonWorker implements WorkerProcess {
   #boot(config: WorkerConfig): Promise<void> {
     const [control, ...streams] = this.#child.channels;
     const reader = new FrameReader();
+    // Read from the start, though nothing comes before it is ready: else their end would not be seen.
+    for (const stream of streams) stream.resume();
     return new Promise((resolve, reject) => {
       if (control === undefined) return;
       control.on('data', (chunk: Buffer) => {

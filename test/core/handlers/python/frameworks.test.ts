@@ -18,7 +18,8 @@ const example = (t: TestContext, target: string, options = {}): Promise<HostedAp
   hostPython(t, target, { cwd: EXAMPLES, ...options });
 
 test('the simple application of PEP 3333', { skip: noSystemPython }, async (t) => {
-  const { get, handler } = await example(t, 'simple_app.py');
+  const { get, handler, find } = await example(t, 'simple_app.py');
+  assert.match((await find('application')).equivalent, /^simple_app\.py:application --wsgi --python \//);
   const answer = await get('/');
   assert.equal(await answer.text(), 'Hello world!\n');
   assert.equal(answer.headers.get('content-type'), 'text/plain');
@@ -51,7 +52,9 @@ test('Django, by its manage.py', { skip: without('django') }, async (t) => {
   const { get, find, handler } = await example(t, 'django_site');
   assert.equal(handler.application.target, 'shop.wsgi:application');
   assert.equal(handler.application.framework, 'django');
-  assert.match((await find('application')).reason, /faster under WSGI/);
+  const event = await find('application');
+  assert.match(event.reason, /faster under WSGI/);
+  assert.equal(event.equivalent, `django_site/manage.py --wsgi --python ${event.python}`);
   assert.equal(await (await get('/')).text(), '<h1>Hello from Django</h1>');
   const form = new FormData();
   form.append('file', new Blob(['x'.repeat(3_000_000)]), 'x.txt');

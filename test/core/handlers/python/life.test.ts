@@ -42,6 +42,18 @@ test('a request that hangs gets 504, its stack goes to the log, and the worker i
   assert.match(lines.join('\n'), /wsgi_traps\.py", line \d+ in <lambda>/);
 });
 
+test('a thread that hangs does not take the others with it', { skip }, async (t) => {
+  const { port, find } = await wsgi(t, { threads: 2, requestTimeoutMs: 500 });
+  const hanging = ask(port, '/sleep?60');
+  await delay(400);
+  const other = ask(port, '/sleep?0.45');
+  assert.equal((await hanging).status, 504);
+  await find('worker', ({ state }) => state === 'retiring');
+  assert.equal((await other).text, 'slept');
+  await find('worker', ({ state }) => state === 'stopped');
+  assert.equal((await ask(port, '/no-length')).status, 200);
+});
+
 test('requests behind one that is slow are given to another worker', { skip }, async (t) => {
   const { port, get } = await wsgi(t, { workers: 2 });
   for (let round = 0; round < 300; round++) await get('/no-length');
@@ -75,7 +87,7 @@ test('an event loop lets go of one request that hangs, and serves on', { skip },
 });
 
 test('an event loop that is blocked is replaced', { skip }, async (t) => {
-  const { port, find, events } = await asgi(t, { requestTimeoutMs: 1200 });
+  const { port, find, events } = await asgi(t, { requestTimeoutMs: 400 });
   assert.equal((await ask(port, '/block')).status, 504);
   await find('worker', ({ state, reason }) => state === 'retiring' && /blocked/.test(reason ?? ''));
   assert.equal((await ask(port, '/ok')).status, 200);

@@ -131,6 +131,7 @@ const ANSWERS: ReadonlyArray<readonly [path: string, status: number, body: strin
   ['/write', 200, 'one two three', 'X-Via: write'],
   ['/late-start', 200, 'late', 'X-Late: yes'],
   ['/replaced', 501, 'replaced', 'X-New: 1'],
+  ['/replaced-bare', 503, 'with a body'],
   ['/no-length', 200, 'one part', 'Content-Length: 8'],
   ['/two-parts', 200, 'two parts', 'Content-Length: 9'],
   ['/generator', 200, 'ab', 'Transfer-Encoding: chunked'],
@@ -240,7 +241,7 @@ test('close() is called once: at the end, after a failure, and when the client l
   const { port } = await traps(t);
   await ask(port, '/closing');
   await ask(port, '/raise-iter');
-  await exchange(port, 'GET /raise-middle HTTP/1.1\r\nHost: x\r\n\r\n').catch(() => {});
+  await exchange(port, 'GET /raise-middle HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n').catch(() => {});
   const socket = await open(port, 'GET /endless HTTP/1.1\r\nHost: x\r\n\r\n');
   await new Promise((resolve) => socket.once('data', resolve));
   socket.destroy();

@@ -87,6 +87,7 @@ def ready(control, found, slots, host):
     answer = {
         "kind": found.kind,
         "target": found.target,
+        "ask": found.ask,
         "reason": found.reason,
         "framework": found.framework,
         "slots": slots,

@@ -32,10 +32,12 @@ class Found:
 def find(config):
     """The application a target means; raises NotFound, or whatever its module raises."""
     target = config["target"]
-    folder, module, name = locate(target, config.get("cwd") or os.getcwd())
+    folder, module, name, place = locate(target, config.get("cwd") or os.getcwd())
     sys.path.insert(0, folder)
     if os.path.basename(module) == "manage":
-        return find_django(folder, module, config)
+        found = find_django(folder, module, config)
+        found.ask = place
+        return found
     loaded = importlib.import_module(module)
     attribute, value, reason = pick(loaded, name, config)
     kind = config.get("kind") or kind_of(value)
@@ -43,11 +45,13 @@ def find(config):
         raise NotFound("%s:%s is neither a WSGI nor an ASGI application (%s)" % (module, attribute, describe(value)))
     if kind == "asgi" and is_asgi2(value):
         value = from_asgi2(value)
-    return Found(value, kind, "%s:%s" % (module, attribute), reason)
+    found = Found(value, kind, "%s:%s" % (module, attribute), reason)
+    found.ask = "%s:%s" % (place, attribute)
+    return found
 
 
 def locate(target, cwd):
-    """(folder for sys.path, module name, attribute or None) of `module:callable`, a file or a folder."""
+    """(folder for sys.path, module name, attribute or None, module or file as given) of a target."""
     place, _, name = target.partition(":")
     if os.name == "nt" and len(place) == 1:
         place, _, name = target[2:].partition(":")
@@ -56,15 +60,15 @@ def locate(target, cwd):
     if os.path.isdir(path):
         for file in FILES:
             if os.path.isfile(os.path.join(path, file)):
-                return os.path.abspath(path), file[:-3], name or None
+                return os.path.abspath(path), file[:-3], name or None, os.path.normpath(os.path.join(place, file))
         raise NotFound("no application in %s (looked for %s)" % (place, ", ".join(FILES)))
     if place.endswith(".py"):
         if not os.path.isfile(path):
             raise NotFound("no such file: %s" % place)
-        return locate_file(os.path.abspath(path)) + (name or None,)
+        return locate_file(os.path.abspath(path)) + (name or None, place)
     if os.path.isfile(path + ".py") and os.sep in place:
-        return locate_file(os.path.abspath(path + ".py")) + (name or None,)
-    return cwd, place, name or None
+        return locate_file(os.path.abspath(path + ".py")) + (name or None, place + ".py")
+    return cwd, place, name or None, place
 
 
 def locate_file(path):

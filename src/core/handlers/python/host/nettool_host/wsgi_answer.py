@@ -35,12 +35,12 @@ def learn(name):
 
 class Answer:
     __slots__ = ("slot", "ident", "bare", "code", "head", "length", "begun", "done", "sent", "credit", "gone", "warned",
-                 "started")
+                 "started", "is_head")
 
-    def __init__(self, slot, ident, bare):
+    def __init__(self, slot, ident, is_head):
         self.slot = slot
         self.ident = ident
-        self.bare = bare  # no content may be sent (HEAD, 204, 304)
+        self.is_head = self.bare = is_head  # bare: no content may be sent (HEAD, 204, 304)
         self.head = None
         self.length = -1
         self.begun = self.done = self.gone = self.warned = False
@@ -75,8 +75,7 @@ class Answer:
             raise ValueError("a header or the status holds a control character: %r" % (head.split("\0"),))
         self.head = head.encode("latin-1")
         self.length = length
-        if code == "204" or code == "304":
-            self.bare = True
+        self.bare = self.is_head or code == "204" or code == "304"
         return self.write
 
     def early_hints(self, headers):
