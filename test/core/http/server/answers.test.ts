@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { HttpResponse } from '../../../../src/core/http/messages.js';
 import { exchange, RawClient, start, statuses, text } from './raw.js';
 
@@ -84,7 +84,7 @@ test('trailers that take their time are waited for, though the stream has closed
   body.push('abc');
   body.push(null);
   const trailers = async () => {
-    await setImmediate();
+    await nextTurn();
     return [['X-Sum', '1']] as const;
   };
   const received = await sent(t, () => ({ status: 200, headers: [], body, trailers }));
