@@ -11,6 +11,8 @@ export interface PlainProgram {
   readonly child: ChildProcess;
   /** The next line it prints. */
   nextLine(): Promise<string>;
+  /** What it has written to stderr. */
+  errors(): string;
 }
 
 /** Bundles a file of test/fixtures the way the build does; resolves with the bundle's path. */
@@ -72,6 +74,7 @@ export function runPlain(
   });
   return {
     child,
+    errors: () => errors,
     async nextLine() {
       for (;;) {
         const line = lines.shift();
