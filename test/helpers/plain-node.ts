@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { build } from 'esbuild';
 
@@ -30,17 +31,18 @@ export async function bundleFixture(name: string, folder: string): Promise<strin
   return outfile;
 }
 
-/** Runs a bundle until the test ends. */
+/** Runs a bundle until the test ends; it inherits `descriptors` as 3, 4, … */
 export function runPlain(
   t: TestContext,
   bundle: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
+  descriptors: readonly number[] = [],
 ): PlainProgram {
   const child = spawn(process.execPath, [bundle, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...descriptors],
     env: { ...process.env, NODE_OPTIONS: '', ...env },
-  });
+  }) as ChildProcessByStdio<null, Readable, Readable>;
   const lines: string[] = [];
   let waiting: Array<() => void> = [];
   let rest = '';
