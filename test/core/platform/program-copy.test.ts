@@ -79,5 +79,5 @@ test('copies share a Unix socket and an inherited descriptor', needsPosix, async
 
 test('a copy that cannot start says why', async (t) => {
   const program = await run(t, 'broken');
-  assert.equal(await program.nextLine(), 'failed: it is broken');
+  assert.equal(await program.nextLine(), 'failed: it is broken PERMISSION mend it');
 });
