@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { build } from 'esbuild';
 
@@ -11,6 +12,8 @@ export interface PlainProgram {
   readonly child: ChildProcess;
   /** The next line it prints. */
   nextLine(): Promise<string>;
+  /** What it has written to stderr. */
+  errors(): string;
 }
 
 /** Bundles a file of test/fixtures the way the build does; resolves with the bundle's path. */
@@ -28,17 +31,18 @@ export async function bundleFixture(name: string, folder: string): Promise<strin
   return outfile;
 }
 
-/** Runs a bundle until the test ends. */
+/** Runs a bundle until the test ends; it inherits `descriptors` as 3, 4, … */
 export function runPlain(
   t: TestContext,
   bundle: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
+  descriptors: readonly number[] = [],
 ): PlainProgram {
   const child = spawn(process.execPath, [bundle, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...descriptors],
     env: { ...process.env, NODE_OPTIONS: '', ...env },
-  });
+  }) as ChildProcessByStdio<null, Readable, Readable>;
   const lines: string[] = [];
   let waiting: Array<() => void> = [];
   let rest = '';
@@ -72,6 +76,7 @@ export function runPlain(
   });
   return {
     child,
+    errors: () => errors,
     async nextLine() {
       for (;;) {
         const line = lines.shift();

@@ -1,6 +1,7 @@
 import cluster, { type Address, type Worker } from 'node:cluster';
 import { isSea } from 'node:sea';
 import { setTimeout as delay } from 'node:timers/promises';
+import { NettoolError, toNettoolError } from '../errors.js';
 
 /** A second process of this very program; it can be seated by the worker master. */
 export interface ProgramCopy {
@@ -38,8 +39,9 @@ export function tellOriginal(message: object): void {
 }
 
 /** Says why this copy cannot start, for {@link ProgramCopy.ready} to reject with. */
-export function tellFailure(message: string): void {
-  tellOriginal({ [FAILURE]: message });
+export function tellFailure(error: unknown): void {
+  const { code, message, hint } = toNettoolError(error);
+  tellOriginal({ [FAILURE]: { code, message, hint } });
 }
 
 /** What was dealt to a copy just before it is to end has not sent its first request yet, and would count as idle. */
@@ -71,9 +73,11 @@ export function startProgramCopy({ args, env = {}, onMessage }: CopyOptions): Pr
     worker.on('message', (message: unknown) => {
       const failure = readFailure(message);
       if (failure === undefined) onMessage?.(message);
-      else reject(new Error(failure));
+      else reject(failure);
     });
-    void exited.then((reason) => reject(new Error(`it ended before it listened (${reason})`)));
+    void exited.then((reason) =>
+      reject(new NettoolError('INTERNAL', `the worker ended before it listened (${reason})`)),
+    );
   });
   ready.catch(() => {});
   const ask = (): void => signal(worker, 'SIGTERM');
@@ -107,7 +111,8 @@ function signal(worker: Worker, name: NodeJS.Signals): void {
   if (!worker.isDead()) worker.process.kill(name);
 }
 
-function readFailure(message: unknown): string | undefined {
+function readFailure(message: unknown): NettoolError | undefined {
   if (typeof message !== 'object' || message === null || !(FAILURE in message)) return undefined;
-  return String(message[FAILURE]);
+  const { code, message: sentence, hint } = message[FAILURE] as NettoolError;
+  return new NettoolError(code, sentence, { hint });
 }

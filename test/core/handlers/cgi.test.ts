@@ -294,7 +294,7 @@ async function gone(pid: number): Promise<void> {
 
 test('a client that leaves ends the script', async (t) => {
   const { port, folder } = await start(t, {
-    'slow.sh': sh('echo $$ > pid; printf "Content-Type: a/b\\n\\n"; echo first; sleep 60'),
+    'slow.sh': sh('echo $$ > pid; printf "Content-Type: a/b\\n\\n"; while :; do echo line; sleep 0.1; done'),
   });
   const socket = await openSocket(t, port);
   socket.write(get('slow.sh'));

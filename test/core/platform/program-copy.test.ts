@@ -1,4 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { get } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { bundleFixture, runPlain } from '../../helpers/plain-node.js';
 import { needsPosix } from '../../helpers/programs.js';
@@ -12,12 +17,12 @@ test(
   'copies of a program share a port, are replaced without a lost request, and end together',
   needsPosix,
   async (t) => {
-    const program = await run(t, 'one', 'two');
+    const program = await run(t, 'one');
     const lines = [await program.nextLine(), await program.nextLine(), await program.nextLine()];
     const messages = lines.filter((line) => line.includes('name')).map((line) => JSON.parse(line));
     assert.deepEqual(messages, [
-      { name: 'one', count: 4 },
-      { name: 'one', count: 4 },
+      { name: 'one', count: 3 },
+      { name: 'one', count: 3 },
     ]);
     const [port, other] = JSON.parse(lines.find((line) => line.startsWith('[')) as string);
     assert.equal(port, other);
@@ -49,7 +54,30 @@ test(
   },
 );
 
+test('copies share a Unix socket and an inherited descriptor', needsPosix, async (t) => {
+  const path = join(tempDir(t), 'copies.sock');
+  const program = await run(t, 'one', JSON.stringify({ path }));
+  for (let line = await program.nextLine(); !line.startsWith('['); line = await program.nextLine());
+  const answer = await new Promise<string>((resolve, reject) => {
+    get({ socketPath: path, path: '/' }, async (res) => resolve(await text(res))).on('error', reject);
+  });
+  assert.match(answer, /^\d+$/);
+
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+  const bundle = await bundleFixture('copies.ts', tempDir(t));
+  const heir = runPlain(t, bundle, ['one', '{"fd":3}'], {}, [fd]);
+  for (let line = await heir.nextLine(); !line.startsWith('['); line = await heir.nextLine());
+  server.close();
+  await once(server, 'close');
+  const pids = new Set<string>();
+  for (let count = 0; count < 10; count += 1) pids.add((await ask(port, '/')).text);
+  assert.equal(pids.size, 2);
+});
+
 test('a copy that cannot start says why', async (t) => {
   const program = await run(t, 'broken');
-  assert.equal(await program.nextLine(), 'failed: it is broken');
+  assert.equal(await program.nextLine(), 'failed: it is broken PERMISSION mend it');
 });

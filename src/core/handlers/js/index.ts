@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import type { Writable } from 'node:stream';
 import { NettoolError } from '../../errors.js';
 import { errorResponse } from '../../http/error-response.js';
 import { type IsTrusted, trustNobody } from '../../http/forwarded.js';
@@ -11,6 +12,7 @@ import { joinUpgrade } from '../../http/upstream/join.js';
 import type { UpstreamReply } from '../../http/upstream/types.js';
 import type { OnHandlerEvent } from '../handler-events.js';
 import { findApplication, type JsApplication, serverApplication } from './application.js';
+import { divertOutput } from './diverted-output.js';
 import { createFetchAnswerer } from './fetch-handler.js';
 import { setListenTrap } from './listen-trap.js';
 import { type LoadedModule, loadModule } from './load.js';
@@ -26,6 +28,8 @@ export interface JsOptions {
   /** How long an application that opens its own server may take until it does. */
   readonly bootTimeoutMs?: number;
   readonly isTrusted?: IsTrusted;
+  /** Where what the application prints on stdout goes instead. */
+  readonly output?: Writable;
   readonly onEvent?: OnHandlerEvent;
 }
 
@@ -44,7 +48,11 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
   const logError = (error: unknown): void =>
     onEvent({ type: 'application-log', handler: 'js', text: describe(error) });
   const settings: JsSettings = { requestTimeoutMs, isTrusted, logError };
-  const app = await loadApplication(resolve(options.file), bootTimeoutMs, logError);
+  const restoreOutput = options.output === undefined ? () => {} : divertOutput(options.output);
+  const app = await loadApplication(resolve(options.file), bootTimeoutMs, logError).catch((error) => {
+    restoreOutput();
+    throw error;
+  });
   const bridge =
     app.kind === 'node' || app.upgrade !== undefined ? createNodeBridge(app, settings) : undefined;
   const fetching = app.kind === 'fetch' ? createFetchAnswerer(app, settings) : undefined;
@@ -71,6 +79,7 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
     handle,
     async close() {
       forgetFailures();
+      restoreOutput();
       bridge?.close();
       await fetching?.settled();
       await app.close();

@@ -110,7 +110,7 @@ export class UpstreamConnection implements ReplySink, BodySource, Timed {
 
   onBody(bytes: Buffer): void {
     if (this.#body === undefined) this.#chunks.push(bytes);
-    else if (!this.#body.push(bytes)) {
+    else if (!this.#body.deliver(bytes)) {
       // The reader is slower than the upstream: no one is to blame for the time it takes.
       this.deadline = Number.POSITIVE_INFINITY;
       this.socket.pause();

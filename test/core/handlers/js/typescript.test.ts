@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { bundleFixture, runPlain } from '../../../helpers/plain-node.js';
 import { tempDir } from '../../../helpers/temp-dir.js';
 
@@ -10,6 +11,8 @@ const FILES = {
 import { where } from 'dep';
 import type { IncomingMessage } from 'node:http';
 interface Shape { n: number }
+console.log('printed');
+process.stdout.write('written');
 const shape: Shape = await Promise.resolve({ n: 7 });
 export default { fetch: (_request: Request): Response => new Response(word(shape.n) + where) };
 `,
@@ -26,8 +29,12 @@ test('TypeScript runs as it is, in one file of CommonJS as the binary is', async
   const host = (name: string) => runPlain(t, bundle, [join(folder, 'app', name)]);
 
   await t.test('imports by their .js names, packages, top-level await', async () => {
-    const origin = await host('app.ts').nextLine();
+    const program = host('app.ts');
+    // What it prints does not get in between.
+    const origin = await program.nextLine();
     assert.equal(await (await fetch(origin)).text(), '7 found');
+    for (let tries = 0; tries < 100 && program.errors() === ''; tries += 1) await delay(20);
+    assert.equal(program.errors(), 'printed\nwritten');
   });
 
   await t.test('CommonJS', async () => {
