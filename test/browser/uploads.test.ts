@@ -67,6 +67,7 @@ async function cuttable(t: TestContext, port: number) {
     for (const socket of [client, upstream]) socket.on('error', () => {});
     client.pipe(upstream).pipe(client);
     client.on('close', () => upstream.resetAndDestroy());
+    upstream.on('close', () => client.destroySoon());
   }).listen(0, '127.0.0.1');
   t.after(() => proxy.close());
   await once(proxy, 'listening');
@@ -99,7 +100,7 @@ test('an upload goes on where it broke off', { skip: noBrowser }, async (t) => {
   const puts = events.flatMap((event) =>
     event.type === 'request' && event.method === 'PUT' ? [event.status] : [],
   );
-  assert.deepEqual(puts.slice(-2), [308, 201]);
+  assert.ok(puts.includes(308) && puts.at(-1) === 201, puts.join(' '));
 });
 
 test('files that are refused say why, and the page stays to be read', { skip: noBrowser }, async (t) => {
