@@ -98,7 +98,7 @@ async function serve(context: Context, args: readonly unknown[], flags: ServeFla
   const report = createEventSink(context, { target: name, port, log });
   const onEvent = (event: ServerEvent): void => {
     report(event);
-    if (event.type === 'listening') void announce(context, event, flags);
+    if (event.type === 'listening') announce(context, event, flags);
   };
   const { createHandler } = await import('../core/handlers/index.js');
   const { serveHttp } = await import('../core/http/server.js');
