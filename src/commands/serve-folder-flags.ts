@@ -111,24 +111,28 @@ function toUploadFolder(root: string, name: string): string {
   return below === '' ? '/' : `/${below.split(sep).join('/')}/`;
 }
 
-/** What `--qr` and `--open` do once the server can be reached; neither can stop it. */
-export async function announce(
-  context: Context,
-  { urls, url }: ListeningEvent,
-  flags: FolderFlags,
-): Promise<void> {
+/** What `--qr` and `--open` do once the server can be reached; neither holds it up, and neither can stop it. */
+export function announce(context: Context, event: ListeningEvent, flags: FolderFlags): void {
   const say = (text: string): void => void context.io.stderr.write(`${text}\n`);
-  if (flags.qr && !context.quiet) {
-    const { formatQr } = await import('./output/qr.js');
-    const best = chooseUrl(urls) ?? url;
-    say(formatQr(best, context.style.stderr));
-    say(isLocal(best) ? `${best} (this machine only; --host 0.0.0.0 is for all)` : best);
-  }
-  if (flags.open) {
-    const { openBrowser } = await import('../core/platform/browser.js');
-    const isOpen = await openBrowser(url, context.io.env);
-    if (!isOpen && !context.quiet) say(`there is nothing to open ${url} with`);
-  }
+  const failed = (flag: string) => (error: unknown) => {
+    if (!context.quiet) say(`${flag} failed: ${error instanceof Error ? error.message : error}`);
+  };
+  if (flags.qr && !context.quiet) showQr(context, event, say).catch(failed('--qr'));
+  if (flags.open) openUrl(context, event.url, say).catch(failed('--open'));
+}
+
+type Say = (text: string) => void;
+
+async function showQr(context: Context, { urls, url }: ListeningEvent, say: Say): Promise<void> {
+  const { formatQr } = await import('./output/qr.js');
+  const best = chooseUrl(urls) ?? url;
+  const note = isLocal(best) ? ' (this machine only; --host 0.0.0.0 is for all)' : '';
+  say(`${formatQr(best, context.style.stderr)}\n${best}${note}`);
+}
+
+async function openUrl({ io, quiet }: Context, url: string, say: Say): Promise<void> {
+  const { openBrowser } = await import('../core/platform/browser.js');
+  if (!(await openBrowser(url, io.env)) && !quiet) say(`there is nothing to open ${url} with`);
 }
 
 /** The address a telephone in the same network can use: IPv4, not loopback. */

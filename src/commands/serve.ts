@@ -72,7 +72,7 @@ async function serve(context: Context, args: readonly unknown[], flags: ServeFla
     ...options,
     onEvent: (event) => {
       report.server(event);
-      if (event.type === 'listening') void announce(context, event, flags);
+      if (event.type === 'listening') announce(context, event, flags);
     },
   }).catch(explainBusyPort);
   const redirects = await openRedirects(context, flags, server);

@@ -144,9 +144,12 @@ function respondWithScript(): HttpResponse {
   };
 }
 
-/** What changes all the time and is no page: hidden files, and other people's packages. */
+/** What changes all the time and is no page: hidden files, unfinished uploads, other people's packages. */
 function isBoring(path: string, showHidden: boolean): boolean {
-  return /(?:^|\/)(?:node_modules|\.git)(?:\/|$)/.test(path) || (!showHidden && isHidden(`/${path}`));
+  return (
+    /(?:^|\/)(?:(?:node_modules|\.git)(?:\/|$)|\.nettool-)/.test(path) ||
+    (!showHidden && isHidden(`/${path}`))
+  );
 }
 
 /** Lets go of a body that is not sent. */

@@ -12,7 +12,7 @@ import { answerHeaders, Refusal } from './refusal.js';
 /** Stores the files of a posted form in the folder of its path; browsers are sent back to the listing. */
 export async function receiveFormPost(
   request: IncomingRequest,
-  { root, rules, showHidden }: UploadContext,
+  { root, rules, showHidden, sweeper }: UploadContext,
 ): Promise<HttpResponse> {
   const { path, headers, body } = request;
   if (!showHidden && isHidden(path)) throw new Refusal(404, 'there is no such folder');
@@ -20,6 +20,7 @@ export async function receiveFormPost(
   if (announcedBytes > rules.maxBytes + FORM_OVERHEAD_BYTES) throw new Refusal(413, 'the form is too large');
   const place = await openPlace(root, path, false);
   try {
+    await sweeper.sweep(place);
     const files = await receiveForm(body, getHeader(headers, 'content-type') ?? '', place, rules);
     if (files.length === 0) throw new Refusal(400, "the form has no file (its field must be named 'file')");
     return report(request, files);

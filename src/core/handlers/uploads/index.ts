@@ -12,6 +12,7 @@ import { receivePut } from './put.js';
 import { Refusal, refuse, toRefusal } from './refusal.js';
 import { Resumer } from './resume.js';
 import { isFromAnotherSite } from './same-site.js';
+import { Sweeper } from './sweep.js';
 
 /** What may be written, and below which folder. */
 export interface UploadOptions {
@@ -27,6 +28,7 @@ export interface UploadContext {
   readonly rules: UploadRules;
   readonly showHidden: boolean;
   readonly resumer: Resumer;
+  readonly sweeper: Sweeper;
 }
 
 const CONDITIONS = /^if-(?:match|none-match|unmodified-since)$/i;
@@ -36,7 +38,7 @@ export function createUploadHandler(inner: Handler, options: UploadOptions): Han
   const { rules, showHidden } = options;
   // Whatever may be read through links: nothing is written through one that leaves the folder.
   const root = resolveRoot(options.root, false);
-  const context: UploadContext = { root, rules, showHidden, resumer: new Resumer() };
+  const context: UploadContext = { root, rules, showHidden, resumer: new Resumer(), sweeper: new Sweeper() };
   return {
     ...(inner.upgrade && { upgrade: inner.upgrade.bind(inner) }),
     async handle(request) {

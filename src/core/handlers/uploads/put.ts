@@ -26,6 +26,7 @@ export async function receivePut(
   if (announcedBytes !== undefined && announcedBytes > rules.maxBytes) throw tooLarge();
   const place = await openPlace(root, destination.folder, rules.makeFolders);
   try {
+    await context.sweeper.sweep(place);
     const range = getHeader(request.headers, 'content-range');
     if (range !== undefined) return await receivePart(request, destination, place, context);
     // The iterator leaves the connection alone when the body is refused halfway: the answer needs it.

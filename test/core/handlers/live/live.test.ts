@@ -226,7 +226,7 @@ test('clients that leave are forgotten', async (t) => {
   for (let count = 0; count < 20; count += 1) {
     const { socket, next } = await listen(t, server.port);
     await next('hello');
-    socket.destroy();
+    socket.resetAndDestroy();
     await server.nextRequest();
   }
   assert.equal((await ask(server.port, '/.nettool/live.js')).status, 200);

@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { serveFolder, UPLOAD_RULES } from '../../../helpers/folder-server.js';
 import { ask, open } from '../../../helpers/raw-http.js';
-import { countDescriptors, tempDir } from '../../../helpers/temp-dir.js';
+import { countDescriptors, emptied, tempDir } from '../../../helpers/temp-dir.js';
 
 const run = promisify(execFile);
 
@@ -144,6 +144,7 @@ test('a form that breaks off leaves no file and no descriptor', async (t) => {
     while (readdirSync(root).length === 0) await new Promise((resolve) => setImmediate(resolve));
     socket.resetAndDestroy();
     await nextRequest();
+    await emptied(root);
   };
   await leave();
   const before = countDescriptors();

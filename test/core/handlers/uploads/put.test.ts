@@ -15,7 +15,7 @@ import type { UploadRules } from '../../../../src/core/handlers/static/features.
 import { isWindows } from '../../../../src/core/platform/os.js';
 import { serveFolder, UPLOAD_RULES } from '../../../helpers/folder-server.js';
 import { ask, exchange, open, parseAnswer } from '../../../helpers/raw-http.js';
-import { countDescriptors, tempDir } from '../../../helpers/temp-dir.js';
+import { countDescriptors, emptied, tempDir } from '../../../helpers/temp-dir.js';
 
 async function start(t: TestContext, root: string, rules: Partial<UploadRules> = {}) {
   return serveFolder(t, root, { uploads: { ...UPLOAD_RULES, ...rules } });
@@ -138,8 +138,7 @@ test('a client that leaves halfway leaves no file and no descriptor', async (t) 
     while (readdirSync(root).length === 0) await new Promise((resolve) => setImmediate(resolve));
     socket.resetAndDestroy();
     await server.nextRequest();
-    // The request is over when its client has left; what it began is cleared away just after.
-    while (readdirSync(root).length > 0) await new Promise((resolve) => setImmediate(resolve));
+    await emptied(root);
   };
   await leave();
   const before = countDescriptors();

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parseContentRange } from '../../../../src/core/handlers/uploads/content-range.js';
@@ -107,4 +107,19 @@ test('Content-Range is read as RFC 9110 writes it', () => {
   });
   assert.deepEqual(parseContentRange('bytes */7'), { part: undefined, totalBytes: 7 });
   assert.equal(parseContentRange('bytes 0-99/9007199254740993'), undefined);
+});
+
+test('what is left of uploads nobody went on with is removed after a day', async (t) => {
+  const { root, send } = await start(t);
+  await send('bytes 0-3/10', 'abcd');
+  const [part = ''] = readdirSync(root);
+  const [dayAgo, weekAgo] = [Date.now() / 1000 - 23 * 3600, Date.now() / 1000 - 7 * 24 * 3600];
+  utimesSync(join(root, part), dayAgo, dayAgo);
+  writeFileSync(join(root, '.nettool-0123.part'), 'left by a server that was killed');
+  utimesSync(join(root, '.nettool-0123.part'), weekAgo, weekAgo);
+  writeFileSync(join(root, '.nettool-keep'), 'not ours');
+  utimesSync(join(root, '.nettool-keep'), weekAgo, weekAgo);
+  const later = await serveFolder(t, root, { uploads: UPLOAD_RULES });
+  await ask(later.port, '/other', { method: 'PUT', body: 'x' });
+  assert.deepEqual(readdirSync(root).sort(), ['.nettool-keep', part, 'other'].sort());
 });
