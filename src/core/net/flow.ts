@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { NettoolError } from '../errors.js';
 
@@ -18,7 +19,7 @@ export function toStream(stream: Writable & MaybeDescriptor): Sink {
 
 /** Whether a stream is done with bytes as soon as they are flushed; any other may keep them (a Transform, a test). */
 function isDirect(stream: Writable & MaybeDescriptor): boolean {
-  return typeof stream.fd === 'number';
+  return typeof stream.fd === 'number' || stream instanceof Socket;
 }
 
 /** Writes; `direct` waits until all is flushed, else only until the stream's buffer has room. */

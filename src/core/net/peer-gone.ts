@@ -1,6 +1,6 @@
 import { isHungUp } from '../platform/descriptors.js';
-import { isPeerClosed } from '../platform/tcp-table.js';
 import type { Connection } from './connection.js';
+import { isPeerClosed } from './tcp-table.js';
 
 /** How often a peer that has ended its side is looked at. */
 const LOOK_MS = 150;

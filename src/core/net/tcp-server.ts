@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { NettoolError, toNettoolError } from '../errors.js';
+import { keepYoungHeapSmall } from '../platform/heap.js';
 import { type Acceptor, startAcceptor } from './acceptor.js';
 import { type AccessRules, createAccessCheck } from './access-list.js';
 import { formatHostPort } from './address.js';
@@ -90,6 +91,7 @@ class Server {
 
   async start(): Promise<void> {
     const { endpoint, mode, tls, once, onEvent } = this.options;
+    keepYoungHeapSmall();
     this.secure = tls && (await this.createSecure(tls));
     this.acceptor = await startAcceptor({
       endpoint,

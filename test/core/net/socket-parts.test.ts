@@ -8,8 +8,8 @@ import { createAccessCheck } from '../../../src/core/net/access-list.js';
 import { createDatagramCutter } from '../../../src/core/net/datagrams.js';
 import { createExpectation } from '../../../src/core/net/expectation.js';
 import { createSelfSigned } from '../../../src/core/net/self-signed.js';
+import { isPeerClosed, type SocketPair } from '../../../src/core/net/tcp-table.js';
 import { readAuthorities, readIdentity } from '../../../src/core/net/tls.js';
-import { isPeerClosed, type SocketPair } from '../../../src/core/platform/tcp-table.js';
 import { connectTcp, listenTcp } from '../../helpers/sockets.js';
 import { tempDir } from '../../helpers/temp-dir.js';
 

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { platform } from './os.js';
+import { platform } from '../platform/os.js';
+import { normalizeAddress } from './address.js';
+import { parseIpBytes } from './ip-bytes.js';
 
 /** One end of a TCP connection and its other end. */
 export interface SocketPair {
@@ -63,31 +65,8 @@ function shorten(entry: string): string {
 
 /** `127.0.0.1`, 80 → `0100007F:0050`: words of 32 bits, each in the machine's (little-endian) order. */
 function toHex(address: string, port: number): string {
-  const words = address.includes(':') && !isMapped(address) ? toWords(address) : [toWord(address)];
-  return `${words.join('')}:${port.toString(16).toUpperCase().padStart(4, '0')}`;
-}
-
-function isMapped(address: string): boolean {
-  return /^::ffff:\d+\./i.test(address);
-}
-
-function toWord(address: string): string {
-  const bytes = address.replace(/^.*:/, '').split('.').map(Number);
-  return Buffer.from(bytes.reverse()).toString('hex').toUpperCase();
-}
-
-function toWords(address: string): string[] {
-  const [head = '', tail] = (address.split('%')[0] ?? '').split('::');
-  const left = head.split(':').filter(Boolean);
-  const right = tail?.split(':').filter(Boolean) ?? [];
-  const groups = [...left, ...Array(Math.max(0, 8 - left.length - right.length)).fill('0'), ...right];
-  const bytes = Buffer.from(groups.map((group) => group.padStart(4, '0')).join(''), 'hex');
-  return [0, 4, 8, 12].map((at) =>
-    Buffer.from(bytes.subarray(at, at + 4))
-      .reverse()
-      .toString('hex')
-      .toUpperCase(),
-  );
+  const bytes = Buffer.from(parseIpBytes(normalizeAddress(address)) ?? []).swap32();
+  return `${bytes.toString('hex').toUpperCase()}:${port.toString(16).toUpperCase().padStart(4, '0')}`;
 }
 
 function isLoopback(address: string): boolean {
