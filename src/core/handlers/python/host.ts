@@ -246,7 +246,8 @@ export class PythonHost implements ExchangeOwner {
   }
 
   #tellTraceback(error: unknown): void {
-    if (!(error instanceof BootFailure) || error.traceback === '') return;
+    // One line alone says no more than the failure itself.
+    if (!(error instanceof BootFailure) || !error.traceback.trim().includes('\n')) return;
     const { message, traceback } = error;
     this.#options.onEvent({ type: 'application-error', message, traceback });
   }

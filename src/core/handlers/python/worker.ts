@@ -164,10 +164,15 @@ export class BootFailure extends NettoolError {
 
 function toBootError(frame: IncomingFrame, target: string): BootFailure {
   const { message, traceback } = parseJson(frame) as { message: string; traceback: string };
-  const missing = /^ModuleNotFoundError: No module named '([\w.]+)'/.exec(message)?.[1];
-  const hint =
-    missing === undefined
-      ? undefined
-      : `install ${missing.split('.')[0]} for this interpreter, or choose the one that has it with --python`;
+  const hint = missingHint(message, target);
   return new BootFailure(`the application ${target} does not start: ${message}`, traceback, hint);
+}
+
+/** What to do about a module that is not there: the application's own, or one it needs. */
+function missingHint(message: string, target: string): string | undefined {
+  const missing = /^ModuleNotFoundError: No module named '([\w.]+)'/.exec(message)?.[1]?.split('.')[0];
+  if (missing === undefined) return undefined;
+  return missing === target.split(/[.:]/)[0]
+    ? `${missing} is looked for in the current folder and among the interpreter's packages (--python chooses another)`
+    : `install ${missing} for this interpreter, or choose the one that has it with --python`;
 }
