@@ -3,7 +3,10 @@ const [suite = '', rounds = '7'] = process.argv.slice(2);
 const suites: Readonly<Record<string, () => Promise<{ bench(rounds: number): Promise<void> }>>> = {
   engine: () => import('./engine.js'),
   serve: async () => ({ bench: (await import('./serve.js')).run }),
-  hosts: async () => ({ bench: (await import('./hosts.js')).benchHosts }),
+  hosts: async () => {
+    const { benchHosts } = await import('./hosts.js');
+    return { bench: async () => void (await benchHosts()) };
+  },
   sockets: async () => ({ bench: (await import('./sockets.js')).run }),
   gateway: async () => ({ bench: (await import('./gateway.js')).run }),
 };

@@ -8,6 +8,7 @@ export interface AccessOptions {
   readonly flags: ServerFlags;
   readonly isTrusted: (address: string) => boolean;
   readonly isTls: boolean;
+  readonly addSecret: (secret: string) => void;
 }
 
 const HSTS = ['Strict-Transport-Security', 'max-age=31536000'] as const;
@@ -15,7 +16,7 @@ const HSTS = ['Strict-Transport-Security', 'max-age=31536000'] as const;
 /** Puts what the flags ask for around a site: fields, rates, users, the health page. */
 export async function wrapSite(
   handler: Handler,
-  { flags, isTrusted, isTls }: AccessOptions,
+  { flags, isTrusted, isTls, addSecret }: AccessOptions,
 ): Promise<Handler> {
   const { wrap } = await import('../core/http/wrappers/wrap.js');
   const wrappers: Wrapper[] = [];
@@ -35,7 +36,7 @@ export async function wrapSite(
       limitRequests({ ...flags.rateLimit, addressOf: (request) => clientAddress(request, isTrusted) }),
     );
   }
-  const users = await userWrapper(flags);
+  const users = await userWrapper(flags, addSecret);
   if (users !== undefined) wrappers.push(users);
   return wrap(handler, ...wrappers);
 }
@@ -54,12 +55,16 @@ async function fieldWrappers(flags: ServerFlags, isTls: boolean): Promise<readon
   ];
 }
 
-async function userWrapper({ auth, authWrites }: ServerFlags): Promise<Wrapper | undefined> {
+async function userWrapper(
+  { auth, authWrites }: ServerFlags,
+  addSecret: (secret: string) => void,
+): Promise<Wrapper | undefined> {
   if (auth === undefined) {
     if (authWrites === true)
       throw new NettoolError('USAGE', '--auth-writes needs a user', { hint: 'add --auth name:password' });
     return undefined;
   }
+  for (const user of auth) addSecret(user.slice(user.indexOf(':') + 1));
   const { parseUser, requireUser } = await import('../core/http/wrappers/auth.js');
   const { isWrite } = await import('../core/handlers/uploads/is-write.js');
   return requireUser({ users: auth.map(parseUser), ...(authWrites === true && { applies: isWrite }) });

@@ -66,7 +66,12 @@ async function serve(context: Context, args: readonly unknown[], flags: ServeFla
   report.plan(plan);
   const tls = await prepareTls(context, flags);
   const site = await createSite(plan.mounts);
-  const handler = await wrapSite(site.handler, { flags, isTrusted, isTls: tls !== undefined });
+  const handler = await wrapSite(site.handler, {
+    flags,
+    isTrusted,
+    isTls: tls !== undefined,
+    addSecret: context.addSecret,
+  });
   const options = await toServeOptions({ context, flags, plan, tls, site });
   const server = await serveHttp(handler, {
     ...options,
