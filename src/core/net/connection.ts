@@ -5,13 +5,10 @@ import { spliceToPipe } from '../platform/splice.js';
 import { formatHostPort, normalizeAddress } from './address.js';
 import { limitRate, type Sink, writeTo } from './flow.js';
 import type { CloseEvent, CloseReason } from './socket-events.js';
-import type { SocketReader } from './socket-reader.js';
 
 /** How a connection is looked after. */
 export interface ConnectionOptions {
   readonly id: number;
-  /** Present when the socket was made with this reader's `onread`. */
-  readonly reader?: SocketReader | undefined;
   /** Nothing has touched the socket yet, and it is not TLS: its descriptor may be read by splice(2). */
   readonly untouched?: boolean;
   /** Ends the connection when nothing moves for so long. */
@@ -159,18 +156,15 @@ export class Connection {
   }
 
   private read(): void {
-    const { reader } = this.options;
-    if (reader === undefined) this.socket.on('data', (bytes: Buffer) => void this.deliver(bytes));
-    else reader.onBytes((bytes) => this.deliver(bytes));
-    this.socket.resume();
+    this.socket.on('data', (bytes: Buffer) => this.deliver(bytes)).resume();
   }
 
-  /** Whether more may come at once; else reading goes on when the output wants more. */
-  private deliver(bytes: Buffer): boolean {
+  /** While the output is busy nothing more is read: the bytes may only be lent. */
+  private deliver(bytes: Buffer): void {
     const { receiving } = this;
-    if (receiving === undefined) return true;
+    if (receiving === undefined) return;
     const wait = receiving.limited === undefined ? this.take(bytes) : receiving.limited(bytes);
-    if (wait === undefined) return true;
+    if (wait === undefined) return;
     this.socket.pause();
     receiving.waiting = wait;
     wait.then(
@@ -180,7 +174,6 @@ export class Connection {
       },
       (error) => this.settle(this.error ?? toNettoolError(error)),
     );
-    return false;
   }
 
   private take(bytes: Buffer): Promise<void> | undefined {

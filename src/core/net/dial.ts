@@ -1,10 +1,10 @@
 import { connect as connectSocket, isIP, type Socket } from 'node:net';
 import { NettoolError, toNettoolError } from '../errors.js';
 import { formatHostPort } from './address.js';
+import { lentReads } from './lent-reads.js';
 import { lookup } from './lookup.js';
 import type { ProxyServer } from './proxy.js';
 import { connectFirst } from './race.js';
-import { createSocketReader, type SocketReader } from './socket-reader.js';
 import type { TlsClientOptions } from './tls-client.js';
 
 /** A TCP address or a Unix socket. */
@@ -21,14 +21,14 @@ export interface DialOptions {
   /** For everything together; 0 waits for ever. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
-  /** Reads into one reused buffer; for sockets that carry much. */
+  /** Reads into one reused buffer, where that can be done: 'data' events only lend their bytes. */
   readonly fast?: boolean;
 }
 
 /** A socket that is connected and paused, nothing of it read. */
 export interface Dialed {
   readonly socket: Socket;
-  readonly reader: SocketReader | undefined;
+  /** No byte has been read, and none is encrypted: its descriptor may be used directly. */
   readonly untouched: boolean;
 }
 
@@ -50,12 +50,11 @@ export async function dial(options: DialOptions): Promise<Dialed> {
   );
   const signal = AbortSignal.any([options.signal, deadline.signal]);
   const plain = tls === undefined && proxy === undefined;
-  const reader = plain && options.fast === true ? createSocketReader() : undefined;
   try {
     signal.throwIfAborted();
-    let socket = await openSocket(options, reader, signal);
+    let socket = await openSocket(options, signal);
     if (tls !== undefined) socket = await secure(socket, options, tls, signal);
-    return { socket, reader, untouched: plain };
+    return { socket, untouched: plain };
   } catch (error) {
     if (signal.aborted) throw toNettoolError(signal.reason);
     throw toNettoolError(error, doing);
@@ -64,13 +63,10 @@ export async function dial(options: DialOptions): Promise<Dialed> {
   }
 }
 
-async function openSocket(
-  options: DialOptions,
-  reader: SocketReader | undefined,
-  signal: AbortSignal,
-): Promise<Socket> {
-  const { endpoint, proxy } = options;
-  const setup = { allowHalfOpen: true, ...(reader && { onread: reader.onread }) };
+async function openSocket(options: DialOptions, signal: AbortSignal): Promise<Socket> {
+  const { endpoint, proxy, tls } = options;
+  const lends = options.fast === true && proxy === undefined && tls === undefined;
+  const setup = { allowHalfOpen: true, ...(lends && { onread: lentReads() }) };
   if ('path' in endpoint) return connectPath(endpoint.path, setup, signal);
   const next = proxy ?? endpoint;
   const addresses = await lookup(next.host, { family: sourceFamily(options), signal });

@@ -117,7 +117,7 @@ async function dialUntilOpen(options: TcpClientOptions, signal: AbortSignal) {
   }
 }
 
-/** Bytes that go to a pipe unseen need no reader. */
+/** Bytes that go to a pipe unseen are not read at all. */
 function wantsSplice({ output, checksum, expect, throughput }: TcpClientOptions): boolean {
   return output.pipeFd !== undefined && checksum !== true && expect === undefined && throughput === undefined;
 }

@@ -7,6 +7,7 @@ import { formatHostPort } from './address.js';
 import { Connection } from './connection.js';
 import type { Endpoint } from './dial.js';
 import { drain } from './drain.js';
+import { MOST_LENDING, withLentReads } from './lent-reads.js';
 import type { Mode } from './modes/mode.js';
 import { meter } from './progress.js';
 import type { ListeningEvent, OnSocketEvent } from './socket-events.js';
@@ -126,8 +127,9 @@ class Server {
     this.acceptor?.release();
   }
 
-  private begin(socket: Socket): void {
+  private begin(accepted: Socket): void {
     const { options, open, totals } = this;
+    const socket = options.tls === undefined && open.size < MOST_LENDING ? withLentReads(accepted) : accepted;
     totals.connections += 1;
     // With `once` the second one is refused from now on, not left waiting.
     if (options.once === true) this.acceptor?.close();

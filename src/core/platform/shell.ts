@@ -1,4 +1,5 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { NettoolError } from '../errors.js';
 import { isWindows } from './os.js';
@@ -10,7 +11,7 @@ const GRACE_MS = 2000;
 export interface Child {
   readonly pid: number | undefined;
   readonly stdin: Writable;
-  readonly stdout: Readable;
+  readonly stdout: Socket;
   /** Resolves when it has ended: its exit code, or the signal that killed it. Rejects when it could not be started. */
   readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
   /** Ends it and everything it started: TERM, and KILL to what is left after the grace time. */
@@ -47,7 +48,8 @@ export function startShell(commandLine: string, options: ChildOptions): Child {
   return {
     pid: child.pid,
     stdin: child.stdin,
-    stdout: child.stdout,
+    // A pipe of libuv's, as its other sockets are.
+    stdout: child.stdout as Socket,
     exited,
     async stop() {
       if (child.pid === undefined) return;

@@ -1,6 +1,7 @@
 import { startShell } from '../../platform/shell.js';
 import type { Connection } from '../connection.js';
 import { toStream, transfer } from '../flow.js';
+import { MOST_LENDING, withLentReads } from '../lent-reads.js';
 import type { Mode } from './mode.js';
 
 /** What a command per connection runs with. */
@@ -18,12 +19,13 @@ export function execMode(options: ExecOptions): Mode {
     async handle(connection) {
       const child = startShell(options.commandLine, { ...options, env: environmentOf(connection) });
       children.add(child);
+      const stdout = children.size > MOST_LENDING ? child.stdout : withLentReads(child.stdout);
       const deliver = toStream(child.stdin);
       // A process that reads no more still may write: what it does not want is dropped.
       const incoming = connection
         .receive({ sink: (bytes) => (child.stdin.writable ? deliver(bytes)?.catch(() => {}) : undefined) })
         .finally(() => child.stdin.end());
-      const over = Promise.all([transfer(child.stdout, connection.send), child.exited]);
+      const over = Promise.all([transfer(stdout, connection.send), child.exited]);
       try {
         // The process decides when it is over, unless the connection breaks before.
         await Promise.race([over, incoming.then(() => over)]);

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { accessSync, constants, createWriteStream } from 'node:fs';
 import { rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,6 +22,8 @@ export function saveMode(folder: string): Mode {
       const path = join(folder, nameOf(connection));
       const file = createWriteStream(`${path}.part`, { flags: 'wx' });
       try {
+        // Once it has a descriptor, bytes can be written from where they are.
+        await once(file, 'open');
         await connection.receive({ sink: toStream(file) });
         file.end();
         await finished(file);
