@@ -14,6 +14,8 @@ interface FileRequest {
   readonly isHead: boolean;
   readonly asked: Asked;
   readonly headers: HeaderList;
+  /** How often a file that is replaced between looking and opening may still be looked for again. */
+  readonly attemptsLeft: number;
 }
 
 /** An answer, or that the file is no longer the one that was found. */
@@ -22,7 +24,6 @@ type FileAnswer = HttpResponse | 'changed';
 /** Below this the heads of a few parts may outweigh the file. */
 const SMALL_BYTES = 2048;
 
-/** How often a file that is replaced between looking and opening is looked for again. */
 const ATTEMPTS = 3;
 
 /** Answers a request with a resource of a site: whole, in part, unchanged, or not as the client's conditions want it. */
@@ -32,26 +33,29 @@ export function respondFrom(
   { method, headers }: IncomingRequest,
   asked: Asked = readAsked(headers),
 ): HttpResponse | Promise<HttpResponse> {
-  return attempt(site, resource, { isHead: method === 'HEAD', asked, headers }, ATTEMPTS);
+  return attempt(site, resource, { isHead: method === 'HEAD', asked, headers, attemptsLeft: ATTEMPTS });
 }
 
-function attempt(
+function attempt(site: Site, resource: Resource, request: FileRequest): HttpResponse | Promise<HttpResponse> {
+  const chosen = choose(site, resource, request);
+  if (chosen instanceof Promise) return chosen.then((form) => settle(site, resource, request, form));
+  return settle(site, resource, request, chosen);
+}
+
+function settle(
   site: Site,
   resource: Resource,
   request: FileRequest,
-  left: number,
+  form: Representation | undefined,
 ): HttpResponse | Promise<HttpResponse> {
-  const settle = (form: Representation | undefined): HttpResponse | Promise<HttpResponse> => {
-    const response = answer(site, resource, request, form);
-    if (response !== 'changed') return response;
-    site.forget(resource.key);
-    const found = site.find(resource.key);
-    if (found.kind !== 'resource') return errorResponse(404, request.headers);
-    if (left === 0) throw new Error('the file is replaced faster than it can be opened');
-    return attempt(site, found, request, left - 1);
-  };
-  const chosen = choose(site, resource, request);
-  return chosen instanceof Promise ? chosen.then(settle) : settle(chosen);
+  const response = answer(site, resource, request, form);
+  if (response !== 'changed') return response;
+  const { attemptsLeft, headers } = request;
+  if (attemptsLeft === 0) throw new Error('the file is replaced faster than it can be opened');
+  site.forget(resource.key);
+  const found = site.find(resource.key);
+  if (found.kind !== 'resource') return errorResponse(404, headers);
+  return attempt(site, found, { ...request, attemptsLeft: attemptsLeft - 1 });
 }
 
 /** Goes on with an answer that may be there already. */
