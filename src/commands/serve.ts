@@ -12,6 +12,7 @@ import { listenTargets, openRedirects, prepareTls, type ServeTls } from './serve
 import { addServerFlags, type ServerFlags, toLimits, toTimers } from './serve-server-flags.js';
 import { addStaticFlags, type StaticFlags } from './serve-static-flags.js';
 import { planServe, type ServePlan } from './serve-target.js';
+import type { LogFormat } from './views/access-log.js';
 import { createLogView, createServeView } from './views/serve.js';
 import { type SiteEvent, viewOutput } from './views/serve-app.js';
 
@@ -108,6 +109,8 @@ async function toServeOptions({
     port: plan.port,
     portFallback,
     signal,
+    // What nobody reads costs nothing.
+    failuresOnly: !context.json && logOf(context, flags) === 'none',
     limits: { ...toLimits(flags), maxBodyBytes: bodyLimits(flags, plan) },
     timers: toTimers(flags),
     ...(listen !== undefined && { listen }),
@@ -137,6 +140,10 @@ function bodyLimits(
       : uploads.maxBytes + FORM_OVERHEAD_BYTES;
 }
 
+function logOf(context: Context, flags: ServeFlags): LogFormat {
+  return flags.log ?? (context.style.stderr.terminal && !context.json ? 'dev' : 'none');
+}
+
 interface SiteReport {
   readonly server: Report<ServerEvent>;
   readonly site: Report<SiteEvent>;
@@ -145,7 +152,7 @@ interface SiteReport {
 
 /** Says what server and applications say; what an application prints goes to stderr, also with `--json`. */
 function createSiteReport(context: Context, flags: ServeFlags): SiteReport {
-  const log = flags.log ?? (context.style.stderr.terminal && !context.json ? 'dev' : 'none');
+  const log = logOf(context, flags);
   const named = { target: '', port: 0, log };
   const report = createReporter<ServerEvent | SiteEvent>(context, createServeView(named), 'stderr');
   const lines =

@@ -42,7 +42,7 @@ function viewApplication(event: Of<'application'>, style: Style): string {
   const size = `${workers} ${workers === 1 ? 'worker' : 'workers'}${threads > 1 ? ` of ${threads} threads` : ''}`;
   return [
     `found ${style.bold(escapeLine(target))} (${what}; ${escapeLine(reason)})`,
-    style.dim(`the same in full: ${escapeLine(equivalent)}`),
+    style.dim(`the same in full: nettool serve ${escapeLine(equivalent)}`),
     style.dim(`Python ${pythonVersion} (${escapeLine(pythonReason)}), ${size}`),
   ].join('\n');
 }

@@ -50,7 +50,8 @@ function viewListening({ urls, port }: ListeningEvent, options: ServeViewOptions
 
 function viewRequest(event: RequestEvent, log: LogFormat, style: Style): string | undefined {
   const access = viewAccess(event, log, style);
-  if (event.error === undefined) return access;
+  // What the client did wrong is in the log, if there is one; what went wrong here is said in any case.
+  if (event.error === undefined || event.status < 500) return access;
   const request = `${escapeLine(event.method)} ${escapeLine(event.target)}`;
   const failure = `${style.red(`${request} failed:`)} ${escapeLine(event.error)}`;
   return access === undefined ? failure : `${access}\n${failure}`;

@@ -144,6 +144,8 @@ export interface ServeOptions {
   readonly onEvent: (event: ServerEvent) => void;
   /** Which events are wanted; all but those of connections unless given. What is not wanted costs nothing. */
   readonly events?: readonly ServerEvent['type'][];
+  /** Of the requests, only those that were answered with 500 or more: nothing else is timed or told. */
+  readonly failuresOnly?: boolean;
   /** How long running answers may take once the server stops, in milliseconds. */
   readonly graceMs?: number;
   readonly limits?: Partial<ServerLimits>;
