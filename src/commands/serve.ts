@@ -4,9 +4,11 @@ import { type Command, Option } from 'commander';
 import { NettoolError } from '../core/errors.js';
 import type { HandlerTarget } from '../core/handlers/index.js';
 import type { ServerEvent } from '../core/http/server-types.js';
+import type { WorkerEvent } from '../core/workers/types.js';
 import { action, type Context, type Run } from './context.js';
-import { parseHost, parsePort } from './options.js';
+import { parseHost, parsePort, parseWorkers } from './options.js';
 import { createReporter, type Report } from './output/reporter.js';
+import { findServeSeat, serveWithWorkers } from './serve-workers.js';
 import { LOG_FORMATS, type LogFormat } from './views/access-log.js';
 import { createLogView, createServeView } from './views/serve.js';
 
@@ -19,6 +21,7 @@ interface ServeFlags {
   readonly followSymlinks?: boolean;
   readonly listing: boolean;
   readonly log?: LogFormat;
+  readonly workers?: number | 'auto';
 }
 
 /** Declares `nettool serve [target] [port]`. */
@@ -44,6 +47,8 @@ export function registerServe(program: Command, run: Run): void {
         LOG_FORMATS,
       ),
     )
+    .optionsGroup('Processes:')
+    .option('--workers <n>', 'how many processes answer; auto for one per processor', parseWorkers)
     .addHelpText('after', EXAMPLES)
     .action(action<ServeFlags>(run, serve));
 }
@@ -92,12 +97,26 @@ function refuseApplication(name: string, path: string): void {
 
 async function serve(context: Context, args: readonly unknown[], flags: ServeFlags): Promise<number> {
   const { name, target, port } = toPlan(context, args, flags);
-  const log = flags.log ?? (context.style.stderr.terminal && !context.json ? 'dev' : 'none');
+  const seat = await findServeSeat(context.io);
+  const defaultLog = context.style.stderr.terminal && !context.json ? 'dev' : 'none';
+  const log = flags.log ?? (seat?.settings as LogFormat | undefined) ?? defaultLog;
   const onEvent = createEventSink(context, { target: name, port, log });
+  const { host, portFallback = false } = flags;
+  if (seat === undefined && flags.workers !== undefined) {
+    const front = { host, port, portFallback };
+    const plan = { count: flags.workers, front, settings: log, onEvent };
+    return serveWithWorkers(context, plan).catch(explainBusyPort);
+  }
   const { createHandler } = await import('../core/handlers/index.js');
   const { serveHttp } = await import('../core/http/server/index.js');
-  const { host, portFallback = false } = flags;
   const { signal } = context.io;
+  if (seat !== undefined) {
+    const { listen } = seat;
+    const events = ['request'] as const;
+    return seat.run(async () =>
+      serveHttp(await createHandler(target), { host, port, listen, signal, onEvent, events }),
+    );
+  }
   const handler = await createHandler(target);
   const server = await serveHttp(handler, { host, port, portFallback, signal, onEvent }).catch(
     explainBusyPort,
@@ -109,7 +128,7 @@ async function serve(context: Context, args: readonly unknown[], flags: ServeFla
 function createEventSink(
   context: Context,
   options: Parameters<typeof createServeView>[0],
-): Report<ServerEvent> {
+): Report<ServerEvent | WorkerEvent> {
   const report = createReporter(context, createServeView(options), 'stderr');
   if (!context.json || options.log === 'none') return report;
   const log = createReporter({ ...context, json: false }, createLogView(options.log), 'stderr');

@@ -1,8 +1,10 @@
 import type { ListeningEvent, RequestEvent, ServerEvent } from '../../core/http/server-types.js';
+import type { WorkerEvent } from '../../core/workers/types.js';
 import { escapeLine } from '../output/escape.js';
 import type { View } from '../output/reporter.js';
 import type { Style } from '../output/style.js';
 import { type LogFormat, viewAccess } from './access-log.js';
+import { viewWorker } from './worker.js';
 
 /** What the view says beside the events. */
 export interface ServeViewOptions {
@@ -14,7 +16,7 @@ export interface ServeViewOptions {
 }
 
 /** The words of a running server: its addresses, a line per request, and why one failed whatever the log says. */
-export function createServeView(options: ServeViewOptions): View<ServerEvent> {
+export function createServeView(options: ServeViewOptions): View<ServerEvent | WorkerEvent> {
   return (event, style) => {
     switch (event.type) {
       case 'listening':
@@ -23,6 +25,8 @@ export function createServeView(options: ServeViewOptions): View<ServerEvent> {
         return viewRequest(event, options.log, style);
       case 'closed':
         return style.dim(`stopped after ${event.requests} ${event.requests === 1 ? 'request' : 'requests'}`);
+      case 'worker':
+        return viewWorker(event, style);
       default:
         return undefined;
     }
@@ -30,7 +34,7 @@ export function createServeView(options: ServeViewOptions): View<ServerEvent> {
 }
 
 /** Only the log's lines, for `--json --log …`, where stdout has the events. */
-export function createLogView(log: LogFormat): View<ServerEvent> {
+export function createLogView(log: LogFormat): View<ServerEvent | WorkerEvent> {
   return (event, style) => (event.type === 'request' ? viewAccess(event, log, style) : undefined);
 }
 

@@ -95,7 +95,9 @@ export class Connection implements ExchangeHost, Timed {
   drain(): void {
     if (this.#state !== 'head' || this.#ahead !== undefined) return;
     this.closeReason = 'server';
-    this.#linger();
+    const { clock, idleMs } = this.context;
+    if (idleMs > 0) this.deadline = Math.min(this.deadline, clock.after(idleMs));
+    else this.#linger();
   }
 
   destroy(reason: CloseReason): void {

@@ -34,12 +34,21 @@ export async function serveHttp(handler: Handler, options: ServeOptions): Promis
   const { promise: closed, resolve, reject } = Promise.withResolvers<void>();
   // Whoever waits for it is told; nobody has to.
   closed.catch(() => {});
-  const stop = (): void => {
-    if (context.isStopping) return;
+  const stopping = new AbortController();
+  const stop = (idleMs = 0): void => {
+    const wasStopping = context.isStopping;
     context.isStopping = true;
-    drain(context, listeners, options.graceMs ?? DEFAULT_GRACE_MS).then(resolve, reject);
+    context.idleMs = idleMs;
+    if (idleMs === 0) stopping.abort();
+    for (const connection of [...context.connections]) connection.drain();
+    if (wasStopping) return;
+    for (const { server } of listeners) server.close();
+    drain(context, { graceMs: options.graceMs ?? DEFAULT_GRACE_MS, idleMs, now: stopping.signal }).then(
+      resolve,
+      reject,
+    );
   };
-  options.signal.addEventListener('abort', stop, { once: true });
+  options.signal.addEventListener('abort', () => stop(), { once: true });
   if (options.signal.aborted) stop();
   return {
     url: first.url,
@@ -50,27 +59,37 @@ export async function serveHttp(handler: Handler, options: ServeOptions): Promis
     get connections() {
       return context.connections.size;
     },
+    get requests() {
+      return context.requests;
+    },
     closed,
     close() {
-      if (context.isStopping) context.destroyAll();
+      if (context.isStopping && context.idleMs === 0) context.destroyAll();
       stop();
+      return closed;
+    },
+    retire(idleMs) {
+      if (!context.isStopping) stop(idleMs);
       return closed;
     },
     setTlsIdentity: (identity) => acceptor.setTlsIdentity(identity),
   };
 }
 
-/** Stops accepting, lets what runs finish, cuts what takes too long, then closes the handler. */
-async function drain(
-  context: ServerContext,
-  listeners: readonly OpenListener[],
-  graceMs: number,
-): Promise<void> {
+interface Patience {
+  readonly graceMs: number;
+  readonly idleMs: number;
+  /** Ends the patience with idle connections. */
+  readonly now: AbortSignal;
+}
+
+/** Lets what runs finish, cuts what takes too long, then closes the handler. */
+async function drain(context: ServerContext, { graceMs, idleMs, now }: Patience): Promise<void> {
+  // Also what is still in its handshake is to become a connection.
+  if (idleMs > 0) await delay(idleMs, undefined, { signal: now }).catch(() => {});
   const isEmpty = new Promise<void>((resolve) => {
     context.onEmpty = resolve;
   });
-  for (const { server } of listeners) server.close();
-  for (const connection of [...context.connections]) connection.drain();
   if (context.connections.size > 0) {
     const grace = new AbortController();
     const timeUp = delay(graceMs, undefined, { signal: grace.signal }).catch(() => {});
