@@ -160,9 +160,9 @@ function toServeSeat(seat: WorkerSeat, io: Io): ServeSeat {
     })),
     collect: async () => (await seat.collect()) as MetricsSnapshot | undefined,
     async run(begin, { reopen, snapshot } = {}) {
-      // Sent to all processes of that name (pkill -HUP), it is for the master.
+      // Sent to all processes of that name (pkill -HUP), it is for the master; unheard, it would end us.
       io.onSignal?.('SIGHUP', () => {});
-      if (reopen !== undefined) io.onSignal?.('SIGUSR1', reopen);
+      io.onSignal?.('SIGUSR1', () => reopen?.());
       const hooks = {
         ...(reopen !== undefined && { reopen }),
         ...(snapshot !== undefined && { figures: snapshot }),
