@@ -132,18 +132,19 @@ class Master<W extends WorkerProcess> implements WorkerMaster<W> {
   /** A worker for every seat, all ready; or none, and the reason of the first that failed. */
   async #bootAll(generation: number): Promise<Member<W>[]> {
     const boots = this.#seats.map(({ index }) => this.#boot(index, generation));
-    const results = await Promise.allSettled(
+    // In the order of time: those after the first fail because they are ended for it.
+    const failures: unknown[] = [];
+    await Promise.all(
       boots.map(({ member, booted }) =>
         booted.catch((error: unknown) => {
+          failures.push(error);
           for (const other of boots) if (other.member !== member) void other.member.worker.stop(0);
-          throw error;
         }),
       ),
     );
-    const failure = results.find((result) => result.status === 'rejected');
-    if (failure === undefined) return boots.map(({ member }) => member);
+    if (failures.length === 0) return boots.map(({ member }) => member);
     await Promise.all(boots.map(({ member }) => member.worker.stop(0)));
-    throw failure.reason;
+    throw failures[0];
   }
 
   /** Starts a process; `booted` settles with whether it came up. */

@@ -118,6 +118,12 @@ test('a start with one worker that fails ends the others and tells the reason', 
   await Promise.all(started.map((worker) => worker.exited));
 });
 
+test('the reason told is that of the worker that failed first, wherever it sits', async (t) => {
+  let number = 0;
+  const { master } = setUp(t, () => (number++ === 1 ? 'exit 7' : 'exec sleep 60'));
+  await assert.rejects(master.start(), { message: /exit code 7/ });
+});
+
 test('a worker that is not ready in time fails the start', async (t) => {
   const { master } = setUp(t, () => 'exec sleep 60', { count: 1, bootTimeoutMs: 100 });
   await assert.rejects(master.start(), { code: 'TIMEOUT', message: /not ready within 0.1 s/ });
