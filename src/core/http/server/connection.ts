@@ -95,9 +95,7 @@ export class Connection implements ExchangeHost, Timed {
   drain(): void {
     if (this.#state !== 'head' || this.#ahead !== undefined) return;
     this.closeReason = 'server';
-    const { clock, idleMs } = this.context;
-    if (idleMs > 0) this.deadline = Math.min(this.deadline, clock.after(idleMs));
-    else this.#linger();
+    this.#linger();
   }
 
   destroy(reason: CloseReason): void {

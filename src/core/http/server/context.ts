@@ -46,8 +46,6 @@ export class ServerContext {
   readonly connections = new Set<AnyConnection>();
   requests = 0;
   isStopping = false;
-  /** Once it stops: how long an idle connection may still bring a request. */
-  idleMs = 0;
   onEmpty: (() => void) | undefined;
   readonly #wanted: ReadonlySet<ServerEvent['type']>;
   readonly #emit: (event: ServerEvent) => void;

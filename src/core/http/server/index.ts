@@ -34,19 +34,15 @@ export async function serveHttp(handler: Handler, options: ServeOptions): Promis
   const { promise: closed, resolve, reject } = Promise.withResolvers<void>();
   // Whoever waits for it is told; nobody has to.
   closed.catch(() => {});
-  const stopping = new AbortController();
+  const hurry = new AbortController();
   const stop = (idleMs = 0): void => {
     const wasStopping = context.isStopping;
     context.isStopping = true;
-    context.idleMs = idleMs;
-    if (idleMs === 0) stopping.abort();
-    for (const connection of [...context.connections]) connection.drain();
+    if (idleMs === 0) hurry.abort();
     if (wasStopping) return;
     for (const { server } of listeners) server.close();
-    drain(context, { graceMs: options.graceMs ?? DEFAULT_GRACE_MS, idleMs, now: stopping.signal }).then(
-      resolve,
-      reject,
-    );
+    const graceMs = options.graceMs ?? DEFAULT_GRACE_MS;
+    drain(context, { graceMs, idleMs, hurry: hurry.signal }).then(resolve, reject);
   };
   options.signal.addEventListener('abort', () => stop(), { once: true });
   if (options.signal.aborted) stop();
@@ -64,7 +60,7 @@ export async function serveHttp(handler: Handler, options: ServeOptions): Promis
     },
     closed,
     close() {
-      if (context.isStopping && context.idleMs === 0) context.destroyAll();
+      if (hurry.signal.aborted) context.destroyAll();
       stop();
       return closed;
     },
@@ -78,18 +74,20 @@ export async function serveHttp(handler: Handler, options: ServeOptions): Promis
 
 interface Patience {
   readonly graceMs: number;
+  /** How long idle connections may bring another request. */
   readonly idleMs: number;
-  /** Ends the patience with idle connections. */
-  readonly now: AbortSignal;
+  /** Ends the patience with those. */
+  readonly hurry: AbortSignal;
 }
 
 /** Lets what runs finish, cuts what takes too long, then closes the handler. */
-async function drain(context: ServerContext, { graceMs, idleMs, now }: Patience): Promise<void> {
-  // Also what is still in its handshake is to become a connection.
-  if (idleMs > 0) await delay(idleMs, undefined, { signal: now }).catch(() => {});
+async function drain(context: ServerContext, { graceMs, idleMs, hurry }: Patience): Promise<void> {
+  // Not until all are gone: what is in its handshake is yet to become a connection.
+  if (idleMs > 0) await delay(idleMs, undefined, { signal: hurry }).catch(() => {});
   const isEmpty = new Promise<void>((resolve) => {
     context.onEmpty = resolve;
   });
+  for (const connection of [...context.connections]) connection.drain();
   if (context.connections.size > 0) {
     const grace = new AbortController();
     const timeUp = delay(graceMs, undefined, { signal: grace.signal }).catch(() => {});
