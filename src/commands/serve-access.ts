@@ -1,23 +1,35 @@
 import { NettoolError } from '../core/errors.js';
 import type { Handler } from '../core/http/handler.js';
+import type { MetricsSnapshot } from '../core/http/metrics.js';
+import type { ServerEvent } from '../core/http/server-types.js';
 import type { Wrapper } from '../core/http/wrappers/wrap.js';
 import type { ServerFlags } from './serve-server-flags.js';
 
-/** What {@link wrapSite} goes by. */
-export interface AccessOptions {
+/** What {@link createOperation} goes by. */
+export interface OperationOptions {
   readonly flags: ServerFlags;
   readonly isTrusted: (address: string) => boolean;
   readonly isTls: boolean;
   readonly addSecret: (secret: string) => void;
+  /** How many connections are open. */
+  readonly connections: () => number;
+  /** The figures of all workers, in one of several. */
+  readonly collect: (() => Promise<MetricsSnapshot | undefined>) | undefined;
+}
+
+/** What stands around a site: who may come in how often, what every answer says, what operators ask for. */
+export interface Operation {
+  wrap(handler: Handler): Handler;
+  /** Counts, with `--metrics`. */
+  readonly onEvent?: (event: ServerEvent) => void;
+  readonly snapshot?: () => MetricsSnapshot;
 }
 
 const HSTS = ['Strict-Transport-Security', 'max-age=31536000'] as const;
 
-/** Puts what the flags ask for around a site: fields, rates, users, the health page. */
-export async function wrapSite(
-  handler: Handler,
-  { flags, isTrusted, isTls, addSecret }: AccessOptions,
-): Promise<Handler> {
+/** Makes what the flags ask for around a site. */
+export async function createOperation(options: OperationOptions): Promise<Operation> {
+  const { flags, isTrusted, isTls, addSecret } = options;
   const { wrap } = await import('../core/http/wrappers/wrap.js');
   const wrappers: Wrapper[] = [];
   if (flags.limitRate !== undefined) {
@@ -26,9 +38,11 @@ export async function wrapSite(
   }
   wrappers.push(...(await fieldWrappers(flags, isTls)));
   if (flags.health !== undefined) {
-    const { answerHealth } = await import('../core/http/wrappers/health.js');
-    wrappers.push(answerHealth(flags.health));
+    const { answerAt } = await import('../core/http/wrappers/answer-at.js');
+    wrappers.push(answerAt(flags.health, 'text/plain; charset=utf-8', () => 'ok\n'));
   }
+  const metrics = await createMetricsWrapper(options);
+  if (metrics !== undefined) wrappers.push(metrics.wrapper);
   if (flags.rateLimit !== undefined) {
     const { limitRequests } = await import('../core/http/wrappers/rate-limit.js');
     const { clientAddress } = await import('../core/http/forwarded-client.js');
@@ -38,7 +52,21 @@ export async function wrapSite(
   }
   const users = await userWrapper(flags, addSecret);
   if (users !== undefined) wrappers.push(users);
-  return wrap(handler, ...wrappers);
+  return {
+    wrap: (handler) => wrap(handler, ...wrappers),
+    ...(metrics !== undefined && { onEvent: metrics.onEvent, snapshot: metrics.snapshot }),
+  };
+}
+
+async function createMetricsWrapper({ flags, connections, collect }: OperationOptions) {
+  if (flags.metrics === undefined) return undefined;
+  const { createMetrics, METRICS_TYPE, renderMetrics } = await import('../core/http/metrics.js');
+  const { answerAt } = await import('../core/http/wrappers/answer-at.js');
+  const { onEvent, snapshot } = createMetrics(connections);
+  const wrapper = answerAt(flags.metrics, METRICS_TYPE, async () =>
+    renderMetrics((await collect?.()) ?? snapshot()),
+  );
+  return { onEvent, snapshot, wrapper };
 }
 
 async function fieldWrappers(flags: ServerFlags, isTls: boolean): Promise<readonly Wrapper[]> {

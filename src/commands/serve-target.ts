@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { NettoolError } from '../core/errors.js';
 import type { HandlerTarget, MountTarget } from '../core/handlers/index.js';
 import type { StaticTarget } from '../core/handlers/static/index.js';
@@ -28,6 +28,8 @@ export interface ServePlan {
   readonly name: string;
   readonly port: number;
   readonly mounts: readonly MountTarget[];
+  /** The folders the code of JavaScript applications is in. */
+  readonly codeFolders: readonly string[];
 }
 
 const DEFAULT_PORT = 8000;
@@ -51,7 +53,10 @@ export async function planServe(args: readonly unknown[], options: TargetOptions
   for (const flag of flags.cgi ?? []) mounts.push({ prefix: flag.prefix, target: toCgi(flag, options) });
   for (const flag of flags.fastcgi ?? [])
     mounts.push({ prefix: flag.prefix, target: toFastcgi(flag, folder, options) });
-  return { name, port, mounts: withoutShadowed(mounts) };
+  const codeFolders = mounts.flatMap((mount) =>
+    mount.target.kind === 'js' ? dirname(mount.target.options.file) : [],
+  );
+  return { name, port, mounts: withoutShadowed(mounts), codeFolders };
 }
 
 /** A lone number that names nothing is the port; `--static` may have taken the target for its value. */

@@ -1,20 +1,18 @@
 import type { Command } from 'commander';
 import { NettoolError } from '../core/errors.js';
-import type { MountedSite } from '../core/handlers/index.js';
 import type { IncomingRequest } from '../core/http/messages.js';
-import type { ServeOptions, ServerEvent } from '../core/http/server-types.js';
+import type { RunningServer, ServeOptions, TlsIdentity } from '../core/http/server-types.js';
 import { action, type Context, type Run } from './context.js';
-import { createReporter, type Report } from './output/reporter.js';
-import { wrapSite } from './serve-access.js';
+import { createOperation } from './serve-access.js';
 import { type AppFlags, addAppFlags } from './serve-app-flags.js';
 import { addFolderOptions, announce, type FolderFlags } from './serve-folder-flags.js';
-import { listenTargets, openRedirects, prepareTls, type ServeTls } from './serve-listen.js';
+import { followCertificate, listenTargets, openRedirects, prepareTls } from './serve-listen.js';
+import { createServeReport, type ServeReport } from './serve-report.js';
 import { addServerFlags, type ServerFlags, toLimits, toTimers } from './serve-server-flags.js';
 import { addStaticFlags, type StaticFlags } from './serve-static-flags.js';
 import { planServe, type ServePlan } from './serve-target.js';
+import { findServeSeat, type ServeSeat, serveWithWorkers } from './serve-workers.js';
 import type { LogFormat } from './views/access-log.js';
-import { createLogView, createServeView } from './views/serve.js';
-import { type SiteEvent, viewOutput } from './views/serve-app.js';
 
 type ServeFlags = ServerFlags & StaticFlags & FolderFlags & AppFlags;
 
@@ -52,69 +50,166 @@ Examples:
   nettool serve site --fastcgi /=unix:/run/php/php-fpm.sock
 `;
 
-async function serve(context: Context, args: readonly unknown[], flags: ServeFlags): Promise<number> {
-  const { createTrust } = await import('../core/net/trust.js');
-  const { serveHttp } = await import('../core/http/server/index.js');
-  const { createSite } = await import('../core/handlers/index.js');
-  const isTrusted = createTrust(flags.trustProxy ?? []);
-  const report = createSiteReport(context, flags);
-  const plan = await planServe(args, {
-    context,
-    flags,
-    isTrusted,
-    onEvent: (event) => report.site(event as SiteEvent),
-  });
-  report.plan(plan);
-  const tls = await prepareTls(context, flags);
-  const site = await createSite(plan.mounts);
-  const handler = await wrapSite(site.handler, {
-    flags,
-    isTrusted,
-    isTls: tls !== undefined,
-    addSecret: context.addSecret,
-  });
-  const options = await toServeOptions({ context, flags, plan, tls, site });
-  const server = await serveHttp(handler, {
-    ...options,
-    onEvent: (event) => {
-      report.server(event);
-      if (event.type === 'listening') announce(context, event, flags);
-    },
-  }).catch(explainBusyPort);
-  const redirects = await openRedirects(context, flags, server);
-  tls?.watch((identity) => server.setTlsIdentity(identity));
-  await Promise.all([server.closed, redirects?.closed]);
-  return 0;
+/** What a master decides for its workers. */
+interface MasterSettings {
+  readonly log: LogFormat;
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
 }
 
-interface ServeParts {
+interface Parts {
   readonly context: Context;
   readonly flags: ServeFlags;
   readonly plan: ServePlan;
-  readonly tls: ServeTls | undefined;
-  readonly site: MountedSite;
+  readonly report: ServeReport;
+  readonly isTrusted: (address: string) => boolean;
+  readonly tls: TlsIdentity | undefined;
+  readonly seat: ServeSeat | undefined;
 }
 
-async function toServeOptions({
-  context,
-  flags,
-  plan,
-  tls,
-}: ServeParts): Promise<Omit<ServeOptions, 'onEvent'>> {
+async function serve(context: Context, args: readonly unknown[], flags: ServeFlags): Promise<number> {
+  const { createTrust } = await import('../core/net/trust.js');
+  const isTrusted = createTrust(flags.trustProxy ?? []);
+  const seat = await findServeSeat(context.io);
+  const settings = seat?.settings as MasterSettings | undefined;
+  const report = await createServeReport(context, flags, settings?.log);
+  try {
+    const plan = await planServe(args, {
+      context,
+      flags,
+      isTrusted,
+      onEvent: (event) => report.site(event as never),
+    });
+    report.name(plan);
+    const tls = settings === undefined ? await prepareTls(context, flags) : settings.tls;
+    const parts: Parts = { context, flags, plan, report, isTrusted, tls, seat };
+    if (flags.watch === true && needsWorkers(plan, flags)) {
+      throw new NettoolError('USAGE', '--watch knows of one process only', { hint: 'leave --workers out' });
+    }
+    if (seat !== undefined) return await seat.run(...(await workInSeat(parts)));
+    return needsWorkers(plan, flags) ? await serveAsMaster(parts) : await serveAlone(parts);
+  } catch (error) {
+    throw explainBusyPort(error);
+  } finally {
+    report.close();
+  }
+}
+
+/** Python applications have workers of their own; a JavaScript one can only be loaded anew in another process. */
+function needsWorkers({ mounts }: ServePlan, { workers, reload }: ServeFlags): boolean {
+  const kinds = new Set(mounts.map(({ target }) => target.kind));
+  return (workers !== undefined && !kinds.has('python')) || (reload === true && kinds.has('js'));
+}
+
+async function serveAlone(parts: Parts): Promise<number> {
+  const { context, flags, report } = parts;
+  const { server, reload } = await begin(parts, () => server.connections);
+  const undo = [
+    context.io.onSignal?.('SIGUSR1', report.reopen),
+    context.io.onSignal?.('SIGHUP', () => void reload('SIGHUP').catch(() => {})),
+  ];
+  const redirects = await openRedirects(context, flags, server.port).catch(async (error) => {
+    await server.close();
+    throw error;
+  });
+  await Promise.all([server.closed, redirects?.closed]);
+  for (const off of undo) off?.();
+  return 0;
+}
+
+async function serveAsMaster({ context, flags, plan, report, tls }: Parts): Promise<number> {
   const { host, portFallback = false } = flags;
-  const { signal } = context.io;
   const listen = listenTargets(context, host);
+  const identity = tls === undefined ? undefined : { cert: String(tls.cert), key: String(tls.key) };
+  const settings: MasterSettings = { log: report.log, tls: identity };
+  return serveWithWorkers(context, {
+    count: flags.workers ?? 1,
+    front: {
+      host,
+      port: plan.port,
+      portFallback,
+      ...(listen !== undefined && { listen }),
+      ...(tls !== undefined && { tls }),
+    },
+    settings,
+    watchFolders: flags.reload === true ? plan.codeFolders : [],
+    onEvent: (event) => {
+      report.server(event);
+      if (event.type !== 'listening') return;
+      announce(context, event, flags);
+      openRedirects(context, flags, event.port).catch((error: Error) => {
+        context.io.stderr.write(`${error.message}\n`);
+      });
+    },
+  });
+}
+
+/** What a worker does: it serves what the master hands it. */
+async function workInSeat(parts: Parts): Promise<Parameters<ServeSeat['run']>> {
+  const { operation, open } = await prepare(parts, () => 0);
+  const hooks = {
+    reopen: parts.report.reopen,
+    ...(operation.snapshot !== undefined && { snapshot: operation.snapshot }),
+  };
+  return [async () => (await open()).server, hooks];
+}
+
+interface Begun {
+  readonly server: RunningServer;
+  /** Loads every application anew that can be. */
+  reload(reason: string): Promise<void>;
+}
+
+async function begin(parts: Parts, connections: () => number): Promise<Begun> {
+  const { open } = await prepare(parts, connections);
+  return open();
+}
+
+/** Everything up to the listening: `open` starts the applications and then the server. */
+async function prepare(parts: Parts, connections: () => number) {
+  const { context, flags, plan, report, isTrusted, tls, seat } = parts;
+  const { addSecret } = context;
+  const collect = seat === undefined ? undefined : () => seat.collect();
+  const operation = await createOperation({
+    flags,
+    isTrusted,
+    isTls: tls !== undefined,
+    addSecret,
+    connections,
+    collect,
+  });
+  const open = async (): Promise<Begun> => {
+    const { createSite } = await import('../core/handlers/index.js');
+    const { serveHttp } = await import('../core/http/server/index.js');
+    const site = await createSite(plan.mounts);
+    const server = await serveHttp(operation.wrap(site.handler), {
+      ...toServeOptions(parts),
+      failuresOnly: !report.wantsRequests && operation.snapshot === undefined,
+      onEvent: (event) => {
+        operation.onEvent?.(event);
+        report.server(event);
+        if (event.type === 'listening') announce(context, event, flags);
+      },
+    });
+    await followCertificate(context, flags, server);
+    return { server, reload: site.reload };
+  };
+  return { operation, open };
+}
+
+function toServeOptions({ context, flags, plan, tls, seat }: Parts): Omit<ServeOptions, 'onEvent'> {
+  const { host, portFallback = false } = flags;
+  const listen = seat?.listen ?? listenTargets(context, host);
   return {
     host,
     port: plan.port,
     portFallback,
-    signal,
-    // What nobody reads costs nothing.
-    failuresOnly: !context.json && logOf(context, flags) === 'none',
+    signal: context.io.signal,
     limits: { ...toLimits(flags), maxBodyBytes: bodyLimits(flags, plan) },
     timers: toTimers(flags),
+    // A worker's listening and closing are its master's to tell.
+    ...(seat !== undefined && { events: ['request'] }),
     ...(listen !== undefined && { listen }),
-    ...(tls !== undefined && { tls: tls.identity }),
+    ...(tls !== undefined && { tls }),
     ...(flags.proxyProtocol === true && { proxyProtocol: true }),
     ...(flags.trustProxy !== undefined && { trustProxy: flags.trustProxy }),
   };
@@ -140,45 +235,10 @@ function bodyLimits(
       : uploads.maxBytes + FORM_OVERHEAD_BYTES;
 }
 
-function logOf(context: Context, flags: ServeFlags): LogFormat {
-  return flags.log ?? (context.style.stderr.terminal && !context.json ? 'dev' : 'none');
-}
-
-interface SiteReport {
-  readonly server: Report<ServerEvent>;
-  readonly site: Report<SiteEvent>;
-  plan(plan: ServePlan): void;
-}
-
-/** Says what server and applications say; what an application prints goes to stderr, also with `--json`. */
-function createSiteReport(context: Context, flags: ServeFlags): SiteReport {
-  const log = logOf(context, flags);
-  const named = { target: '', port: 0, log };
-  const report = createReporter<ServerEvent | SiteEvent>(context, createServeView(named), 'stderr');
-  const lines =
-    context.json && log !== 'none'
-      ? createReporter({ ...context, json: false }, createLogView(log), 'stderr')
-      : undefined;
-  return {
-    plan({ name, port }) {
-      Object.assign(named, { target: name, port });
-    },
-    server(event) {
-      report(event);
-      lines?.(event);
-    },
-    site(event) {
-      const output = viewOutput(event);
-      if (output === undefined) report(event);
-      else context.io.stderr.write(`${output}\n`);
-    },
-  };
-}
-
 /** Core knows a free port, but not the name of the flag that takes it. */
-function explainBusyPort(error: unknown): never {
+function explainBusyPort(error: unknown): unknown {
   if (!(error instanceof NettoolError) || error.code !== 'ADDRESS_IN_USE' || error.hint === undefined)
-    throw error;
+    return error;
   const hint = `${error.hint}; --port-fallback takes the next free one`;
-  throw new NettoolError(error.code, error.message, { hint, cause: error.cause });
+  return new NettoolError(error.code, error.message, { hint, cause: error.cause });
 }

@@ -38,8 +38,12 @@ export interface Child {
   readonly exited: Promise<ChildExit>;
   /** Signals it and everything it has started, or it alone. */
   signal(name: NodeJS.Signals, scope?: 'tree' | 'self'): void;
-  /** Sends a message, and a server or socket with it, to a child started with `ipc`. */
-  send(message: Serializable, handle?: Parameters<ChildProcess['send']>[1]): void;
+  /** Sends a message, and a server or socket with it, to a child started with `ipc`; `keepOpen` leaves ours open. */
+  send(
+    message: Serializable,
+    handle?: Parameters<ChildProcess['send']>[1],
+    options?: { readonly keepOpen: boolean },
+  ): void;
 }
 
 /** Starts a process in a group of its own: the terminal's Ctrl-C does not reach it, a signal to the group ends it whole. */
@@ -68,8 +72,8 @@ export function startChild(command: string, args: readonly string[], options: Ch
       if (scope === 'tree') signalTree(child, name);
       else child.kill(name);
     },
-    send: (message, handle) => {
-      if (child.connected) child.send(message, handle, () => {});
+    send: (message, handle, sendOptions) => {
+      if (child.connected) child.send(message, handle, { ...sendOptions }, () => {});
     },
   };
 }
