@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
+import { createHandler } from '../../src/core/handlers/index.js';
+import type { Handler } from '../../src/core/http/handler.js';
 import { closeBrowser, noBrowser, openPage } from '../helpers/browser.js';
 import { serveFolder, UPLOAD_RULES } from '../helpers/folder-server.js';
+import { serve } from '../helpers/servers.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 after(closeBrowser);
@@ -80,4 +83,25 @@ test('a page that was away catches up with what it missed', { skip: noBrowser },
   await new Promise((resolve) => setTimeout(resolve, 300));
   await page.context().setOffline(false);
   await page.waitForSelector('h1:has-text("two")');
+});
+
+test('two servers that take turns do not reload a page for ever', { skip: noBrowser }, async (t) => {
+  const root = tempDir(t, { 'index.html': PAGE('one'), 'style.css': '' });
+  const features = { live: { signal: new AbortController().signal } };
+  const [pages, events] = await Promise.all(
+    [0, 1].map(() => createHandler({ kind: 'static', root, features })),
+  );
+  t.after(() => events?.close?.());
+  let visits = 0;
+  const { url } = await serve(t, {
+    handle(request) {
+      if (request.path === '/') visits += 1;
+      const handler = request.path === '/.nettool/events' ? events : pages;
+      return (handler as Handler).handle(request);
+    },
+    close: async () => pages?.close?.(),
+  });
+  const { page } = await openPage(t, url);
+  await page.waitForTimeout(1500);
+  assert.equal(visits, 2);
 });

@@ -33,7 +33,15 @@ export const LIVE_SCRIPT = `
   const listen = () => {
     source = new EventSource(new URL('events', script.src));
     source.addEventListener('hello', (event) => {
-      if (event.data !== version) reload();
+      if (event.data === version) return;
+      // Two servers that take turns would have each other's pages reloaded for ever.
+      let last = 0;
+      try {
+        last = Number(sessionStorage.getItem('nettool'));
+        sessionStorage.setItem('nettool', Date.now());
+      } catch {}
+      if (Date.now() - last > 2000) reload();
+      else version = event.data;
     });
     source.addEventListener('change', (event) => {
       const news = JSON.parse(event.data);

@@ -34,16 +34,16 @@ const EVENTS_PATH = '/.nettool/events';
  */
 export function createLiveReload(inner: Handler, options: LiveReloadOptions): Handler {
   const root = resolveRoot(options.root, false);
-  const live = new LiveState();
+  const states = new States();
   const streams = new EventStreams();
   const watch = watchTree({
     path: root.path,
     isFile: root.isFile,
     ignores: (path) => isBoring(path, options.showHidden),
     onChange(paths) {
-      live.count += 1;
+      const { version } = states.advance();
       const changed = root.isFile ? ['/', `/${basename(root.path)}`] : paths.map((path) => `/${path}`);
-      streams.broadcast('change', JSON.stringify({ version: live.version, paths: changed }));
+      streams.broadcast('change', JSON.stringify({ version, paths: changed }));
     },
     ...(options.pollMs !== undefined && { pollMs: options.pollMs }),
   });
@@ -52,9 +52,9 @@ export function createLiveReload(inner: Handler, options: LiveReloadOptions): Ha
     ...(inner.upgrade && { upgrade: inner.upgrade.bind(inner) }),
     handle(request) {
       const isRead = request.method === 'GET' || request.method === 'HEAD';
-      if (isRead && request.path === EVENTS_PATH) return streams.open('hello', live.version);
+      if (isRead && request.path === EVENTS_PATH) return streams.open('hello', states.now.version);
       if (isRead && request.path === SCRIPT_PATH) return respondWithScript();
-      return answerLive(inner, request, live);
+      return answerLive(inner, request, states.now);
     },
     async close() {
       watch.close();
@@ -65,40 +65,59 @@ export function createLiveReload(inner: Handler, options: LiveReloadOptions): Ha
 }
 
 /** Which state of the files a page shows. */
-class LiveState {
-  readonly #run: string = randomBytes(4).toString('hex');
-  readonly nonce: string = randomBytes(12).toString('base64url');
-  count = 0;
-
-  /** Of this run and this state: what comes from another server or before a change is told by it. */
-  get version(): string {
-    return `${this.#run}.${this.count}`;
-  }
-
-  get snippet(): string {
-    return `\n<script src="${SCRIPT_PATH}" data-version="${this.version}" nonce="${this.nonce}" async></script>\n`;
-  }
-
+interface State {
+  /** Of this run and this state: what comes from another server or from before a change is told by it. */
+  readonly version: string;
+  readonly nonce: string;
+  readonly snippet: string;
   /** The end of every entity tag: a page changes with its snippet. */
-  get tagEnd(): string {
-    return `-${this.version}"`;
+  readonly tagEnd: string;
+}
+
+/** Counts the states of the files. */
+class States {
+  readonly #run: string = randomBytes(4).toString('hex');
+  readonly #nonce: string = randomBytes(12).toString('base64url');
+  #count = 0;
+  #now = this.#make();
+
+  /** An answer is made with the state it began in: what changes while it is made is news to its page. */
+  get now(): State {
+    return this.#now;
+  }
+
+  advance(): State {
+    this.#count += 1;
+    this.#now = this.#make();
+    return this.#now;
+  }
+
+  #make(): State {
+    const version = `${this.#run}.${this.#count}`;
+    const attributes = `src="${SCRIPT_PATH}" data-version="${version}" nonce="${this.#nonce}" async`;
+    return {
+      version,
+      nonce: this.#nonce,
+      snippet: `\n<script ${attributes}></script>\n`,
+      tagEnd: `-${version}"`,
+    };
   }
 }
 
-async function answerLive(inner: Handler, request: IncomingRequest, live: LiveState): Promise<HttpResponse> {
-  const headers = toPlainHeaders(request, live);
+async function answerLive(inner: Handler, request: IncomingRequest, state: State): Promise<HttpResponse> {
+  const headers = toPlainHeaders(request, state);
   let response = await inner.handle(deriveRequest(request, { headers }));
   if (response.status === 206 && /^text\/html/i.test(getHeader(response.headers, 'content-type') ?? '')) {
     release(response);
     const whole = headers.filter(([name]) => !/^(?:if-)?range$/i.test(name));
     response = await inner.handle(deriveRequest(request, { headers: whole }));
   }
-  const injected = await injectInto(response, live.snippet, wantedOn(request, live));
-  return { ...injected, headers: injected.headers.map((field) => toLiveHeader(field, live)) };
+  const injected = await injectInto(response, state.snippet, wantedOn(request, state));
+  return { ...injected, headers: injected.headers.map((field) => toLiveHeader(field, state)) };
 }
 
 /** What the inner handler is asked: uncompressed, and with its own tags, as far as they are of this state. */
-function toPlainHeaders({ headers }: IncomingRequest, { tagEnd }: LiveState): HeaderPair[] {
+function toPlainHeaders({ headers }: IncomingRequest, { tagEnd }: State): HeaderPair[] {
   const hasForeignRange = headers.some(
     ([name, value]) => /^if-range$/i.test(name) && !value.endsWith(tagEnd),
   );
@@ -118,13 +137,13 @@ function toPlainHeaders({ headers }: IncomingRequest, { tagEnd }: LiveState): He
 }
 
 /** Every tag says the state; and nothing is kept without asking, however long it may be kept otherwise. */
-function toLiveHeader([name, value]: HeaderPair, { tagEnd }: LiveState): HeaderPair {
+function toLiveHeader([name, value]: HeaderPair, { tagEnd }: State): HeaderPair {
   const key = name.toLowerCase();
   if (key === 'etag') return [name, value.replace(/"$/, tagEnd)];
   return key === 'cache-control' && !/no-store/i.test(value) ? [name, 'no-cache'] : [name, value];
 }
 
-function wantedOn({ headers, scheme }: IncomingRequest, { nonce }: LiveState): Wanted {
+function wantedOn({ headers, scheme }: IncomingRequest, { nonce }: State): Wanted {
   const host = getHeader(headers, 'host') ?? '';
   // Only what can be a host and nothing but one gets into a policy.
   const origin = /^[\w.:[\]-]+$/.test(host) ? `${scheme}://${host}` : '';

@@ -1,12 +1,12 @@
 import { deriveRequest } from '../../http/derived-request.js';
 import type { Handler } from '../../http/handler.js';
 import { getHeader, hasHeader, withHeader } from '../../http/headers.js';
+import { isWrite } from '../../http/is-write.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { takesUploads, type UploadRules } from '../static/features.js';
 import { isPortable, type Root, resolveRoot } from '../static/path.js';
 import { makeFolder, remove } from './changes.js';
 import { receiveFormPost } from './form-post.js';
-import { isWrite } from './is-write.js';
 import { parseDestination } from './place.js';
 import { receivePut } from './put.js';
 import { Refusal, refuse, toRefusal } from './refusal.js';

@@ -231,3 +231,26 @@ test('clients that leave are forgotten', async (t) => {
   }
   assert.equal((await ask(server.port, '/.nettool/live.js')).status, 200);
 });
+
+test('a page made while a file changes is told of that change', async (t) => {
+  const root = tempDir(t);
+  const answer = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  const inner: Handler = {
+    async handle() {
+      asked.resolve();
+      await answer.promise;
+      return { status: 200, headers: [['Content-Type', 'text/html']], body: 'old' };
+    },
+  };
+  const { signal } = new AbortController();
+  const { port } = await serve(t, createLiveReload(inner, { root, showHidden: false, signal }));
+  const events = await listen(t, port);
+  const before = await events.next('hello');
+  const page = ask(port, '/');
+  await asked.promise;
+  writeFileSync(join(root, 'file'), 'changed');
+  await events.next('change');
+  answer.resolve();
+  assert.equal(SNIPPET.exec((await page).text)?.[1], before);
+});
