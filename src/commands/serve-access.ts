@@ -94,6 +94,6 @@ async function userWrapper(
   }
   for (const user of auth) addSecret(user.slice(user.indexOf(':') + 1));
   const { parseUser, requireUser } = await import('../core/http/wrappers/auth.js');
-  const { isWrite } = await import('../core/handlers/uploads/is-write.js');
+  const { isWrite } = await import('../core/http/is-write.js');
   return requireUser({ users: auth.map(parseUser), ...(authWrites === true && { applies: isWrite }) });
 }

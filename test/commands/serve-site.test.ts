@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
@@ -89,6 +90,7 @@ test('an upstream that is not there is 502, with the reason on stderr and not on
   assert.doesNotMatch(answer.text, /refused/);
   const event = await command.event('application-error');
   assert.match(event.message, /refused/);
+  await command.stop();
   assert.match(said, / 502 /);
 });
 
@@ -236,4 +238,36 @@ test('--tls makes a certificate and says its fingerprint; plain HTTP is sent to 
   assert.deepEqual([answer.text, answer.header('strict-transport-security')], ['secret', 'max-age=31536000']);
   const plain = await ask(port, '/a.txt?q=1', { headers: { Host: `localhost:${port}` } });
   assert.equal(plain.header('location'), `https://localhost:${port}/a.txt?q=1`);
+});
+
+test('requests are logged to a file, and counted for Prometheus', async (t) => {
+  const cwd = tempDir(t, { 'a.txt': 'a' });
+  const { command, port } = await serving(
+    t,
+    ['.', '0', '--log-file', 'access.log', '--metrics', '/metrics'],
+    cwd,
+  );
+  await ask(port, '/a.txt', { headers: { 'User-Agent': 'x"y' } });
+  await ask(port, '/none');
+  const metrics = await ask(port, '/metrics');
+  assert.match(metrics.text, /^nettool_http_requests_total\{method="GET",status="200"\} 1$/m);
+  assert.match(metrics.text, /^nettool_http_requests_total\{method="GET",status="404"\} 1$/m);
+  await command.stop();
+  const lines = readFileSync(join(cwd, 'access.log'), 'utf8').trim().split('\n');
+  assert.equal(lines.length, 3);
+  assert.match(
+    lines[0] as string,
+    /^127\.0\.0\.1 - - \[.*\] "GET \/a\.txt HTTP\/1\.1" 200 1 "-" "x\\"y"$/,
+  );
+});
+
+test('a log file that cannot be opened is 23 before anything is served', async (t) => {
+  const result = await start(['serve', '.', '0', '--log-file', 'no/such/access.log'], { cwd: tempDir(t) })
+    .done;
+  assert.equal(result.code, 23);
+});
+
+test('live reload and workers exclude each other', async (t) => {
+  const result = await start(['serve', '.', '0', '--watch', '--workers', '2'], { cwd: tempDir(t) }).done;
+  assert.equal(result.code, 2);
 });
