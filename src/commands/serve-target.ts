@@ -132,11 +132,12 @@ function toPython(target: string, prefix: string, options: TargetOptions): Handl
   };
 }
 
-function toJs(file: string, { flags, onEvent, isTrusted }: TargetOptions): HandlerTarget {
+function toJs(file: string, { context, flags, onEvent, isTrusted }: TargetOptions): HandlerTarget {
   return {
     kind: 'js',
     options: {
       file,
+      output: context.io.stderr,
       isTrusted,
       onEvent,
       ...(flags.requestTimeout !== undefined && { requestTimeoutMs: flags.requestTimeout }),
