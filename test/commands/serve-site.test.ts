@@ -255,10 +255,7 @@ test('requests are logged to a file, and counted for Prometheus', async (t) => {
   await command.stop();
   const lines = readFileSync(join(cwd, 'access.log'), 'utf8').trim().split('\n');
   assert.equal(lines.length, 3);
-  assert.match(
-    lines[0] as string,
-    /^127\.0\.0\.1 - - \[.*\] "GET \/a\.txt HTTP\/1\.1" 200 1 "-" "x\\"y"$/,
-  );
+  assert.match(lines[0] as string, /^127\.0\.0\.1 - - \[.*\] "GET \/a\.txt HTTP\/1\.1" 200 1 "-" "x\\"y"$/);
 });
 
 test('a log file that cannot be opened is 23 before anything is served', async (t) => {
