@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import pkgSea from '@yao-pkg/pkg/lib-es5/sea.js';
 import { build } from 'esbuild';
 import { inject } from 'postject';
+import { embedPython } from './embed-python.js';
 import { findHostTarget, TARGETS, type Target } from './targets.js';
 
 const run = promisify(execFile);
@@ -20,8 +21,16 @@ const bundle = join(cache, 'nettool.cjs');
 /** Node looks for this in its own binary to see whether an application was put in (Node's documentation of SEA). */
 const SEA_FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
 
-/** NODE_OPTIONS is for the user's own Node programs, not for a tool that happens to be made with Node. */
-const SEA_CONFIG = { disableExperimentalSEAWarning: true, useSnapshot: false, execArgvExtension: 'none' };
+/**
+ * NODE_OPTIONS is for the user's own Node programs, not for a tool that happens to be made with Node; and SIGUSR1
+ * asks it for new log files, not for Node's debugger.
+ */
+const SEA_CONFIG = {
+  disableExperimentalSEAWarning: true,
+  useSnapshot: false,
+  execArgvExtension: 'none',
+  execArgv: ['--disable-sigusr1'],
+};
 
 await mkdir(cache, { recursive: true });
 await mkdir(dist, { recursive: true });
@@ -45,6 +54,7 @@ async function bundleSources(): Promise<void> {
     keepNames: true,
     legalComments: 'none',
     logLevel: 'warning',
+    plugins: [embedPython],
   });
 }
 

@@ -162,7 +162,7 @@ async function toMode(context: Context, flags: TcpServerFlags, parts: ModeParts)
 
 async function toExec(context: Context, commandLine: string): Promise<Mode> {
   const { execMode } = await import('../core/net/modes/exec.js');
-  const { checkCommand } = await import('../core/platform/child.js');
+  const { checkCommand } = await import('../core/platform/shell.js');
   const { cwd, stderr } = context.io;
   await checkCommand(commandLine, cwd);
   const onStderr: (bytes: Buffer) => void = (bytes) => void stderr.write(bytes);

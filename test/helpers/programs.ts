@@ -87,3 +87,7 @@ export function runProgram(name: string, args: readonly string[], input?: string
   if (status !== 0) throw new Error(`${name} ${args.join(' ')}: ${stderr}`);
   return stdout;
 }
+
+/** For tests of what only POSIX systems have. */
+export const needsPosix: { skip?: string } =
+  process.platform === 'win32' ? { skip: 'needs POSIX signals' } : {};

@@ -1,6 +1,5 @@
-import type { webcrypto as WebCrypto } from 'node:crypto';
-import { isIP } from 'node:net';
 import type { Identity } from './tls.js';
+import { ALGORITHM, exportKey, generateKeys, loadX509, randomSerial, toAlternativeNames } from './x509.js';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -24,23 +23,16 @@ export interface SelfSigned extends Identity {
  * addresses are always among them. Wildcard addresses (`0.0.0.0`, `::`) are no one's name and are left out.
  */
 export async function createSelfSigned(hosts: readonly string[] = []): Promise<SelfSigned> {
-  // The library's decorators need Reflect.metadata to be there when it is loaded.
-  await import('reflect-metadata');
-  const x509 = await import('@peculiar/x509');
-  const { webcrypto, X509Certificate } = await import('node:crypto');
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-  const keys = (await webcrypto.subtle.generateKey(algorithm, true, [
-    'sign',
-    'verify',
-  ])) as WebCrypto.CryptoKeyPair;
+  const { x509, webcrypto, X509Certificate } = await loadX509();
+  const keys = await generateKeys();
   const names = [...new Set([...hosts.filter((host) => !/^[0:.]*$/.test(host)), ...LOCAL_NAMES])];
   const certificate = await x509.X509CertificateGenerator.createSelfSigned(
     {
-      serialNumber: randomSerial(webcrypto.getRandomValues(new Uint8Array(16))),
+      serialNumber: randomSerial(),
       name: `CN=${names[0]?.replace(/[^\w.:-]/g, '_')}`,
       notBefore: new Date(Date.now() - BACKDATE_MS),
       notAfter: new Date(Date.now() + VALID_MS),
-      signingAlgorithm: algorithm,
+      signingAlgorithm: ALGORITHM,
       keys,
       extensions: [
         // A CA, so that the certificate itself can be given to --cacert; for nothing below it.
@@ -50,25 +42,15 @@ export async function createSelfSigned(hosts: readonly string[] = []): Promise<S
           true,
         ),
         new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-        new x509.SubjectAlternativeNameExtension(
-          names.map((name) => ({ type: isIP(name) === 0 ? ('dns' as const) : ('ip' as const), value: name })),
-        ),
+        new x509.SubjectAlternativeNameExtension(toAlternativeNames(names)),
       ],
     },
     webcrypto as unknown as Crypto,
   );
   const cert = `${certificate.toString('pem')}\n`;
-  const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
-  return { cert, key: toPem(der), fingerprint: new X509Certificate(cert).fingerprint256 };
-}
-
-/** Positive and without a leading zero byte (RFC 5280, section 4.1.2.2). */
-function randomSerial(bytes: Uint8Array): string {
-  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
-  return Buffer.from(bytes).toString('hex');
-}
-
-function toPem(der: Buffer): string {
-  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
-  return ['-----BEGIN PRIVATE KEY-----', ...lines, '-----END PRIVATE KEY-----', ''].join('\n');
+  return {
+    cert,
+    key: await exportKey(keys.privateKey),
+    fingerprint: new X509Certificate(cert).fingerprint256,
+  };
 }

@@ -1,4 +1,4 @@
-import { startShell } from '../../platform/child.js';
+import { startShell } from '../../platform/shell.js';
 import type { Connection } from '../connection.js';
 import { toStream, transfer } from '../flow.js';
 import { MOST_LENDING, withLentReads } from '../lent-reads.js';
