@@ -56,11 +56,20 @@ export interface IncomingRequest {
   readonly signal: AbortSignal;
 }
 
+/** Content that can be sent bit by bit. */
+export interface BodySource {
+  /** How many bytes it has; `undefined` when nobody knows before the end. */
+  readonly sizeBytes: number | undefined;
+  /** It can be opened again, for a redirect or another attempt. */
+  readonly isReplayable: boolean;
+  open(): AsyncIterable<Uint8Array>;
+}
+
 /** A request the client is to send. */
 export interface OutgoingRequest {
   readonly method: string;
   readonly url: URL;
   readonly headers: HeaderList;
-  readonly body?: Readable | Uint8Array | string;
+  readonly body?: BodySource | Readable | Uint8Array | string;
   readonly signal: AbortSignal;
 }

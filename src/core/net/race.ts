@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net';
+import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import type { HostAddress } from './lookup.js';
 
 /** RFC 8305, section 5: how long one attempt is waited for before the next begins beside it. */
@@ -12,6 +12,10 @@ export interface RaceOptions {
   readonly addresses: readonly HostAddress[];
   readonly port: number;
   readonly signal: AbortSignal;
+  /** How each attempt's socket is set up, beyond its address. */
+  readonly socket?: Partial<TcpNetConnectOpts>;
+  /** Nothing is read until the socket is resumed: its descriptor may be read by other means. */
+  readonly paused?: boolean;
 }
 
 /**
@@ -20,7 +24,7 @@ export interface RaceOptions {
  *
  * node's own `autoSelectFamily` gives an attempt up when the next begins, so a slow but living address is lost.
  */
-export function connectFirst({ addresses, port, signal }: RaceOptions): Promise<Socket> {
+export function connectFirst({ addresses, port, signal, ...setup }: RaceOptions): Promise<Socket> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const waiting = alternateFamilies(addresses);
@@ -49,7 +53,8 @@ export function connectFirst({ addresses, port, signal }: RaceOptions): Promise<
         reject(errors.length === 1 ? errors[0] : new AggregateError(refusedFirst(errors)));
         return;
       }
-      const socket = connect({ host: next.address, port, ...SOCKET });
+      const socket = connect({ ...SOCKET, ...setup.socket, host: next.address, port });
+      if (setup.paused === true) socket.pause();
       running.add(socket);
       socket.once('connect', () => {
         finish(socket);
