@@ -1,8 +1,13 @@
 import { Command } from 'commander';
 import type { Run } from './context.js';
+import { registerDelete } from './delete.js';
 import { registerGet } from './get.js';
+import { registerHead } from './head.js';
+import { registerOptions } from './http-options.js';
 import { addGlobalOptions } from './options.js';
+import { registerPatch } from './patch.js';
 import { registerPost } from './post.js';
+import { registerPut } from './put.js';
 import { registerServe } from './serve.js';
 
 /** Thrown by `--version` wherever it stands; `main` prints the version then. */
@@ -26,6 +31,11 @@ export function createProgram(run: Run): Command {
   registerServe(program, run);
   registerGet(program, run);
   registerPost(program, run);
+  registerPut(program, run);
+  registerPatch(program, run);
+  registerDelete(program, run);
+  registerHead(program, run);
+  registerOptions(program, run);
   for (const command of [program, ...program.commands]) {
     addGlobalOptions(command);
     command.on('option:version', () => {
