@@ -143,7 +143,7 @@ const WORDS: ReadonlyArray<readonly [name: string, word: RegExp, allowed: RegExp
   ['the process streams', /\bprocess\.(stdout|stdin|stderr|argv|exitCode)\b/, /^bin\/nettool\.ts$/],
   ['console', /\bconsole\.\w+\(/, /^bin\/nettool\.ts$/],
   ['.pipe(', /\.pipe\(/, /^$/],
-  ['a ServerResponse', /\bres\.(write|writeHead|end)\(/, /^src\/core\/http\/send-response\.ts$/],
+  ['a server of node:http', /\bres\.(write|writeHead|end)\(|from 'node:https?'/, /^src\/core\/handlers\//],
 ];
 
 test('words with one home stand only there', () => {

@@ -4,7 +4,7 @@ import { createRedactor, type Redactor } from '../core/secrets.js';
 import { type ColorChoice, createStyle, type Style } from './output/style.js';
 
 /** A stream that may be a terminal. */
-export type Terminal = { readonly isTTY?: boolean; readonly columns?: number };
+export type Terminal = { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
 
 /** Everything a run may touch of the process; tests hand in their own. */
 export interface Io {
@@ -47,6 +47,8 @@ export interface Context {
 export interface Run {
   readonly io: Io;
   readonly redactor: Redactor;
+  /** Whether a command of this name may be meant: only those declare their flags, of which there are hundreds. */
+  readonly wants: (command: string) => boolean;
   exitCode: number;
 }
 
@@ -84,8 +86,14 @@ export function action<Flags>(run: Run, perform: Perform<Flags>): (...all: unkno
 }
 
 /** The run of one call of `main`. */
-export function createRun(io: Io, flags: GlobalFlags): Run {
-  return { io, redactor: createRedactor(flags.showSecrets === true), exitCode: 0 };
+export function createRun(io: Io, flags: GlobalFlags, argv: readonly string[]): Run {
+  const everything = argv.includes('help') || argv.includes('completion');
+  return {
+    io,
+    redactor: createRedactor(flags.showSecrets === true),
+    wants: (command) => everything || argv.includes(command),
+    exitCode: 0,
+  };
 }
 
 /**
@@ -95,12 +103,14 @@ export function createRun(io: Io, flags: GlobalFlags): Run {
 export function peekFlags(argv: readonly string[]): GlobalFlags {
   const end = argv.indexOf('--');
   const words = end === -1 ? argv : argv.slice(0, end);
-  const color = /^--color=(\w+)$/m.exec(words.join('\n').replace('--color\n', '--color='))?.[1];
+  const color = words.findLast(
+    (word, index) => word.startsWith('--color=') || words[index - 1] === '--color',
+  );
   const letters = words.filter((word) => /^-[qv]+$/.test(word)).join('');
   return {
     json: words.includes('--json'),
     showSecrets: words.includes('--show-secrets'),
     verbose: letters.split('v').length - 1 + words.filter((word) => word === '--verbose').length,
-    ...(color === 'always' || color === 'never' ? { color } : {}),
+    color: color?.endsWith('always') ? 'always' : color?.endsWith('never') ? 'never' : 'auto',
   };
 }

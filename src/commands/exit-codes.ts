@@ -3,6 +3,7 @@ import type { ErrorCode } from '../core/errors.js';
 /** The one table from named failures to process exit codes; README prints it. */
 const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   INTERNAL: 1,
+  NOT_FOUND: 1,
   USAGE: 2,
   DNS_NOT_FOUND: 6,
   DNS_FAILED: 6,

@@ -19,16 +19,18 @@ const READER_GONE = new NettoolError('OUTPUT_FAILED', 'the reader of the output 
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   const outputLost = watchOutput(io);
   const flags = peekFlags(argv);
-  const run = createRun(withSignal(io, AbortSignal.any([io.signal, outputLost])), flags);
+  const run = createRun(withSignal(io, AbortSignal.any([io.signal, outputLost])), flags, argv);
   const program = createProgram(run);
   try {
-    await program.parseAsync([...argv], { from: 'user' });
+    await program.parseAsync([...argv], { from: 'user' }).catch((request: unknown) => {
+      if (request instanceof VersionRequested) printVersion(flags, io);
+      // Help has been printed by then.
+      else if (!(request instanceof CommanderError && request.exitCode === 0)) throw request;
+    });
     await flush(io.stdout);
-    if (outputLost.aborted) throw outputLost.reason;
+    outputLost.throwIfAborted();
     return run.exitCode;
   } catch (error) {
-    if (error instanceof VersionRequested) return printVersion(flags, io);
-    if (error instanceof CommanderError && error.exitCode === 0) return 0;
     if (outputLost.reason === READER_GONE) return run.exitCode;
     const command = argv.find((word) => program.commands.some((known) => known.name() === word));
     return reportFailure(outputLost.aborted ? outputLost.reason : error, { run, flags, command });
@@ -92,14 +94,13 @@ function toOutputError(error: Error): NettoolError {
   return new NettoolError('OUTPUT_FAILED', message, { cause: error });
 }
 
-function printVersion({ json }: GlobalFlags, io: Io): number {
+function printVersion({ json }: GlobalFlags, io: Io): void {
   const { name, version } = packageJson;
   const node = process.version.slice(1);
   const line = json
     ? JSON.stringify({ type: 'version', name, version, nodeVersion: node, platform: describePlatform() })
     : `${name} ${version} (Node ${node}, ${describePlatform()})`;
   io.stdout.write(`${line}\n`);
-  return 0;
 }
 
 /** commander's `error: unknown option '--jsn'\n(Did you mean --json?)` as our sentence and hint. */

@@ -4,8 +4,10 @@ import { registerDelete } from './delete.js';
 import { registerGet } from './get.js';
 import { registerHead } from './head.js';
 import { registerOptions } from './http-options.js';
+import { registerIfconfig } from './ifconfig.js';
 import { addGlobalOptions } from './options.js';
 import { registerPatch } from './patch.js';
+import { registerPing } from './ping.js';
 import { registerPost } from './post.js';
 import { registerPut } from './put.js';
 import { registerServe } from './serve.js';
@@ -36,7 +38,9 @@ export function createProgram(run: Run): Command {
   registerDelete(program, run);
   registerHead(program, run);
   registerOptions(program, run);
-  for (const command of [program, ...program.commands]) {
+  registerPing(program, run);
+  registerIfconfig(program, run);
+  for (const command of [program, ...program.commands.filter((known) => run.wants(known.name()))]) {
     addGlobalOptions(command);
     command.on('option:version', () => {
       throw new VersionRequested();

@@ -24,6 +24,7 @@ export function registerRequest(program: Command, run: Run, method: string): voi
     )
     .argument('[url]', "'http://' is added when it has no scheme; ':3000/x' means localhost")
     .argument('[item...]', 'header fields, parameters and body fields, see below');
+  if (!run.wants(command.name())) return;
   addRequestFlags(command);
   addNetworkFlags(command);
   addOutputFlags(command);

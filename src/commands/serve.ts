@@ -95,7 +95,7 @@ async function serve(context: Context, args: readonly unknown[], flags: ServeFla
   const log = flags.log ?? (context.style.stderr.terminal && !context.json ? 'dev' : 'none');
   const onEvent = createEventSink(context, { target: name, port, log });
   const { createHandler } = await import('../core/handlers/index.js');
-  const { serveHttp } = await import('../core/http/server.js');
+  const { serveHttp } = await import('../core/http/server/index.js');
   const { host, portFallback = false } = flags;
   const { signal } = context.io;
   const handler = await createHandler(target);

@@ -4,6 +4,7 @@
  */
 export type ErrorCode =
   | 'INTERNAL'
+  | 'NOT_FOUND'
   | 'USAGE'
   | 'DNS_NOT_FOUND'
   | 'DNS_FAILED'

@@ -1,6 +1,6 @@
 import type { TestContext } from 'node:test';
 import type { Handler } from '../../src/core/http/handler.js';
-import { serveHttp } from '../../src/core/http/server.js';
+import { serveHttp } from '../../src/core/http/server/index.js';
 import type { RequestEvent, RunningServer, ServerEvent } from '../../src/core/http/server-types.js';
 
 /** A server under test. */

@@ -23,6 +23,8 @@ export function createServeView(options: ServeViewOptions): View<ServerEvent> {
         return viewRequest(event, options.log, style);
       case 'closed':
         return style.dim(`stopped after ${event.requests} ${event.requests === 1 ? 'request' : 'requests'}`);
+      default:
+        return undefined;
     }
   };
 }

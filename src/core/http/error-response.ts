@@ -1,8 +1,8 @@
-import { STATUS_CODES } from 'node:http';
 import { chooseType } from './accept.js';
 import { getHeader } from './headers.js';
 import { htmlPage, PAGE_POLICY } from './html.js';
 import type { HeaderList, HttpResponse } from './messages.js';
+import { REASONS } from './server/status.js';
 
 /**
  * A status as a small page, JSON or text, as the client prefers. It holds the status and nothing else: no word of
@@ -13,7 +13,7 @@ export function errorResponse(
   requestHeaders: HeaderList,
   extra: HeaderList = [],
 ): HttpResponse {
-  const phrase = STATUS_CODES[status] ?? 'Error';
+  const phrase = REASONS[status] ?? 'Error';
   const type = chooseType(getHeader(requestHeaders, 'accept'), [
     'text/plain',
     'text/html',

@@ -24,8 +24,11 @@ export interface HttpResponse {
   readonly status: number;
   /** The reason phrase, when it is not the status' usual one. */
   readonly reason?: string;
+  /** A list that is frozen (`Object.freeze`) is checked and serialised once, however often it is sent. */
   readonly headers: HeaderList;
   readonly body?: Body;
+  /** Fields to send after the content, asked for when all of it is sent; for bodies of unknown length. */
+  readonly trailers?: () => HeaderList | Promise<HeaderList>;
 }
 
 /** A request as a server received it. */
@@ -45,15 +48,31 @@ export interface IncomingRequest {
   readonly query: string;
   readonly httpVersion: '1.0' | '1.1' | '2';
   readonly scheme: 'http' | 'https';
+  /** As sent; where the target names a host, `Host` is that one (RFC 9112, section 3.2.2). */
   readonly headers: HeaderList;
   /** The content; ends at once when there is none. */
   readonly body: Readable;
+  /** Whether there is content: a length above zero, or chunks. */
+  readonly hasBody?: boolean;
+  /** What followed the content, once it has ended. */
+  readonly trailers?: HeaderList;
+  /** How the connection is encrypted, when it is. */
+  readonly tls?: TlsDetails | undefined;
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly localAddress: string;
   readonly localPort: number;
   /** Aborts when the client has left before its answer was complete. */
   readonly signal: AbortSignal;
+  /** Sends 103 with these fields, ahead of the answer (RFC 8297); does nothing for HTTP/1.0. */
+  earlyHints?(headers: HeaderList): void;
+}
+
+/** What a TLS handshake agreed on. */
+export interface TlsDetails {
+  readonly protocol: string;
+  readonly cipher: string;
+  readonly serverName: string | undefined;
 }
 
 /** Content that can be sent bit by bit. */

@@ -18,6 +18,9 @@ export interface ListenOptions {
   readonly port: number;
   /** Takes the next free port when this one is in use. */
   readonly portFallback?: boolean;
+  /** Lets several processes share the port. */
+  readonly reusePort?: boolean;
+  readonly backlog?: number;
 }
 
 /** Where a server listens: the address a name stood for, and the port it really got. */
@@ -32,7 +35,7 @@ export async function listen(server: Server, options: ListenOptions): Promise<Bo
   const last = portFallback && port !== 0 ? Math.min(port + PORTS_TO_TRY, LAST_PORT) : port;
   for (let candidate = port; ; candidate += 1) {
     try {
-      return await bind(server, host, candidate);
+      return await bind(server, { ...options, host, port: candidate });
     } catch (error) {
       if (codeOf(error) !== 'EADDRINUSE' || candidate >= last) throw await toListenError(error, host, port);
     }
@@ -58,10 +61,11 @@ export async function closeListener(
   clearTimeout(timer);
 }
 
-function bind(server: Server, host: string, port: number): Promise<BoundAddress> {
+function bind(server: Server, options: ListenOptions): Promise<BoundAddress> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host, port, backlog: BACKLOG }, () => {
+    const { host, port, reusePort = false, backlog = BACKLOG } = options;
+    server.listen({ host, port, backlog, reusePort }, () => {
       server.off('error', reject);
       // A connection that cannot be accepted (no descriptor left) must not end the process.
       server.on('error', () => {});
@@ -96,7 +100,7 @@ async function findFreePort(host: string, first: number): Promise<number | undef
   for (let port = first; port <= Math.min(first + PORTS_TO_TRY, LAST_PORT); port += 1) {
     const probe = createServer();
     try {
-      await bind(probe, host, port);
+      await bind(probe, { host, port });
       return port;
     } catch (error) {
       if (codeOf(error) !== 'EADDRINUSE') return undefined;

@@ -8,3 +8,8 @@ export const isWindows: boolean = platform === 'win32';
 export function describePlatform(): string {
   return `${platform} ${process.arch}`;
 }
+
+/** Whether this process is root; on Windows there is no such thing. */
+export function isRoot(): boolean {
+  return process.geteuid?.() === 0;
+}

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { NettoolError } from '../../../src/core/errors.js';
 import type { Handler } from '../../../src/core/http/handler.js';
 import type { IncomingRequest } from '../../../src/core/http/messages.js';
-import { serveHttp } from '../../../src/core/http/server.js';
+import { serveHttp } from '../../../src/core/http/server/index.js';
 import { ask, exchange, open, parseAnswer } from '../../helpers/raw-http.js';
 import { serve } from '../../helpers/servers.js';
 
@@ -63,7 +63,7 @@ test('what is no HTTP gets an answer and a closed connection', async (t) => {
   assert.equal(parseAnswer(await exchange(port, 'nonsense\r\n\r\n')).status, 400);
   const long = `GET / HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(40_000)}\r\n\r\n`;
   assert.equal(parseAnswer(await exchange(port, long)).status, 431);
-  assert.equal(parseAnswer(await exchange(port, 'CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n')).status, 405);
+  assert.equal(parseAnswer(await exchange(port, 'CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n')).status, 501);
 });
 
 test('nonsense after a good request does not cost that its answer', async (t) => {
@@ -80,7 +80,8 @@ test('nonsense after a good request does not cost that its answer', async (t) =>
 test('a request is told with what it asked for and what it got', async (t) => {
   const server = await serve(t, HELLO);
   await ask(server.port, '/x?y', { headers: { 'User-Agent': 'test/1', Referer: 'http://r/' } });
-  const { time, durationMs, remotePort, ...event } = await server.nextRequest();
+  const { time, durationMs, queueMs, handlerMs, sendMs, remotePort, ...event } = await server.nextRequest();
+  assert.ok(queueMs >= 0 && handlerMs >= 0 && sendMs >= 0);
   assert.match(time, /^\d{4}-\d\d-\d\dT.*Z$/);
   assert.ok(durationMs >= 0 && remotePort > 0);
   assert.deepEqual(event, {
@@ -90,6 +91,9 @@ test('a request is told with what it asked for and what it got', async (t) => {
     httpVersion: '1.1',
     status: 200,
     bytes: 5,
+    bytesIn: 0,
+    scheme: 'http',
+    host: 'test',
     remoteAddress: '127.0.0.1',
     userAgent: 'test/1',
     referer: 'http://r/',

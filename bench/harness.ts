@@ -1,0 +1,128 @@
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** A server to be measured: a command that listens on the port. */
+export interface Peer {
+  readonly name: string;
+  readonly port: number;
+  readonly command: readonly string[];
+  /** The path to ask for, where it is not that of the case. */
+  readonly paths?: Readonly<Record<string, string>>;
+}
+
+/** One figure of one run. */
+export interface Sample {
+  readonly requestsPerSecond: number;
+  /** Of the server, all its threads and processes: the honest figure while others use the machine. */
+  readonly cpuMicrosPerRequest: number;
+}
+
+const SERVER_CORE = '0';
+const LOAD_CORE = '1';
+
+/** Whether a program is installed. */
+export function isInstalled(program: string): boolean {
+  try {
+    execFileSync('which', [program], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Starts a peer on the server's core and waits until it accepts connections. */
+export async function startPeer(peer: Peer): Promise<ChildProcess> {
+  const child = spawn('taskset', ['-c', SERVER_CORE, ...peer.command], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    const isUp = await new Promise<boolean>((resolve) => {
+      const socket = connect(peer.port, '127.0.0.1');
+      socket.on('connect', () => {
+        socket.destroy();
+        resolve(true);
+      });
+      socket.on('error', () => resolve(false));
+    });
+    if (isUp) return child;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  child.kill();
+  throw new Error(`${peer.name} does not answer on port ${peer.port}`);
+}
+
+/** The process and its children. */
+function family(pid: number): number[] {
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+  );
+  return [pid, ...children.flatMap(family)];
+}
+
+/** Nanoseconds of CPU a process and its children have used. */
+function cpuNanos(pid: number): number {
+  let nanos = 0;
+  for (const member of family(pid)) {
+    for (const task of readdirSync(`/proc/${member}/task`)) {
+      nanos += Number(readFileSync(`/proc/${member}/task/${task}/schedstat`, 'utf8').split(' ')[0]);
+    }
+  }
+  return nanos;
+}
+
+/** Runs wrk against a peer on the load's core. */
+export async function load(
+  pid: number,
+  url: string,
+  seconds: number,
+  options: readonly string[],
+): Promise<Sample> {
+  const before = cpuNanos(pid);
+  const flags = ['-c', LOAD_CORE, 'wrk', '-t1', `-d${seconds}s`, ...options, url];
+  const { stdout } = await run('taskset', flags);
+  const cpu = cpuNanos(pid) - before;
+  const requests = Number(/(\d+) requests in/.exec(stdout)?.[1] ?? 0);
+  const rate = Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1] ?? 0);
+  if (/Non-2xx|Socket errors: .*(?:connect|read) [1-9]/.test(stdout))
+    process.stderr.write(`${url}: ${stdout}`);
+  return { requestsPerSecond: rate, cpuMicrosPerRequest: cpu / 1000 / Math.max(1, requests) };
+}
+
+/** System calls per request, counted by strace over a short run of its own. */
+export async function countCalls(pid: number, url: string): Promise<number> {
+  if (!isInstalled('strace')) return Number.NaN;
+  const tracer = spawn(
+    'strace',
+    ['-f', '-c', '-o', '/dev/stdout', ...family(pid).flatMap((one) => ['-p', String(one)])],
+    {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  );
+  let report = '';
+  tracer.stdout.on('data', (piece) => {
+    report += piece;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const { stdout } = await run('taskset', ['-c', LOAD_CORE, 'wrk', '-t1', '-c64', '-d1s', url]);
+  const gone = new Promise((resolve) => tracer.on('close', resolve));
+  tracer.kill('SIGINT');
+  await gone;
+  const calls = Number(/\s(\d+)\s+(?:\d+\s+)?total\s*$/m.exec(report)?.[1] ?? Number.NaN);
+  return calls / Number(/(\d+) requests in/.exec(stdout)?.[1] ?? Number.NaN);
+}
+
+/** The middle of a list. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+/** Rows in columns. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')).join('\n');
+}

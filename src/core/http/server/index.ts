@@ -1,0 +1,84 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Handler } from '../handler.js';
+import type { RunningServer, ServeOptions } from '../server-types.js';
+import { Acceptor } from './accept.js';
+import { ServerContext } from './context.js';
+import { type OpenListener, openListener } from './listeners.js';
+
+const DEFAULT_GRACE_MS = 10_000;
+
+/**
+ * Answers requests with a handler until it is stopped: HTTP/1.1 on sockets of its own, HTTP/2 by ALPN or prior
+ * knowledge. Then running answers are finished and the handler is closed.
+ */
+export async function serveHttp(handler: Handler, options: ServeOptions): Promise<RunningServer> {
+  const listeners: OpenListener[] = [];
+  const context = new ServerContext(handler, options);
+  let acceptor: Acceptor;
+  try {
+    acceptor = await Acceptor.create(context, options);
+    const targets = options.listen ?? [{ host: options.host, port: options.port }];
+    for (const target of targets) {
+      listeners.push(await openListener(target, options, (socket, isTls) => acceptor.accept(socket, isTls)));
+    }
+  } catch (error) {
+    for (const { server } of listeners) server.close();
+    await handler.close?.();
+    throw error;
+  }
+  const events = listeners.map(({ event }) => event);
+  const [first] = events;
+  if (first === undefined) throw new RangeError('there is nowhere to listen');
+  for (const event of events) context.emit(event);
+
+  const { promise: closed, resolve, reject } = Promise.withResolvers<void>();
+  // Whoever waits for it is told; nobody has to.
+  closed.catch(() => {});
+  const stop = (): void => {
+    if (context.isStopping) return;
+    context.isStopping = true;
+    drain(context, listeners, options.graceMs ?? DEFAULT_GRACE_MS).then(resolve, reject);
+  };
+  options.signal.addEventListener('abort', stop, { once: true });
+  if (options.signal.aborted) stop();
+  return {
+    url: first.url,
+    urls: events.flatMap(({ urls }) => urls),
+    host: first.host,
+    port: first.port,
+    listeners: events,
+    get connections() {
+      return context.connections.size;
+    },
+    closed,
+    close() {
+      if (context.isStopping) context.destroyAll();
+      stop();
+      return closed;
+    },
+    setTlsIdentity: (identity) => acceptor.setTlsIdentity(identity),
+  };
+}
+
+/** Stops accepting, lets what runs finish, cuts what takes too long, then closes the handler. */
+async function drain(
+  context: ServerContext,
+  listeners: readonly OpenListener[],
+  graceMs: number,
+): Promise<void> {
+  const isEmpty = new Promise<void>((resolve) => {
+    context.onEmpty = resolve;
+  });
+  for (const { server } of listeners) server.close();
+  for (const connection of [...context.connections]) connection.drain();
+  if (context.connections.size > 0) {
+    const grace = new AbortController();
+    const timeUp = delay(graceMs, undefined, { signal: grace.signal }).catch(() => {});
+    await Promise.race([isEmpty, timeUp]);
+    grace.abort();
+    context.destroyAll();
+    if (context.connections.size > 0) await isEmpty;
+  }
+  await context.handler.close?.();
+  context.emit({ type: 'closed', requests: context.requests });
+}

@@ -1,0 +1,94 @@
+import { chmod, lstat, unlink } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { NettoolError, toNettoolError } from '../../errors.js';
+import { isWildcard, reachableUrls } from '../../net/address.js';
+import { listen } from '../../net/listener.js';
+import type { ListeningEvent, ListenTarget, ServeOptions } from '../server-types.js';
+
+const BACKLOG = 4096;
+
+/** A bound server, and where it can be reached. */
+export interface OpenListener {
+  readonly server: Server;
+  readonly event: ListeningEvent;
+}
+
+/** Binds one of the places to listen at; each connection goes to `accept`. */
+export async function openListener(
+  target: ListenTarget,
+  options: ServeOptions,
+  accept: (socket: Socket, isSecure: boolean) => void,
+): Promise<OpenListener> {
+  const isSecure = options.tls !== undefined && target.tls !== false;
+  const scheme = isSecure ? 'https' : 'http';
+  const onSocket = (socket: Socket): void => accept(socket, isSecure);
+  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, onSocket);
+  const backlog = options.backlog ?? BACKLOG;
+  if ('path' in target) {
+    await listenOnPath(server, target.path, backlog);
+    if (target.mode !== undefined) await chmod(target.path, target.mode);
+  } else if ('fd' in target) {
+    await bind(server, { fd: target.fd, backlog }, `cannot listen on descriptor ${target.fd}`);
+  } else {
+    const { reusePort = false, portFallback = false } = options;
+    await listen(server, { host: target.host, port: target.port, backlog, reusePort, portFallback });
+  }
+  // An accept that fails (no descriptor left) must not end the process.
+  server.on('error', () => {});
+  const asked = 'host' in target ? target.host : undefined;
+  return { server, event: describe(server.address(), scheme, asked) };
+}
+
+function describe(
+  address: AddressInfo | string | null,
+  scheme: string,
+  asked: string | undefined,
+): ListeningEvent {
+  if (typeof address === 'string' || address === null) {
+    const path = address ?? '';
+    return { type: 'listening', url: `unix:${path}`, urls: [`unix:${path}`], host: path, port: 0, path };
+  }
+  const { address: host, port } = address;
+  const urls = reachableUrls(scheme, asked === undefined || isWildcard(host) ? host : asked, port);
+  return { type: 'listening', url: urls[0] ?? '', urls, host, port };
+}
+
+/** A socket file that nobody listens at any more is in the way of the next; a live one is respected. */
+async function listenOnPath(server: Server, path: string, backlog: number): Promise<void> {
+  const doing = `cannot listen on ${path}`;
+  try {
+    await bind(server, { path, backlog }, doing);
+  } catch (error) {
+    if (!(error instanceof NettoolError) || error.code !== 'ADDRESS_IN_USE') throw error;
+    if (!(await isStale(path))) throw error;
+    await unlink(path).catch((cause: unknown) => {
+      throw toNettoolError(cause, doing);
+    });
+    await bind(server, { path, backlog }, doing);
+  }
+}
+
+/** Whether this is a socket that refuses connections; anything else at that name is not ours to remove. */
+async function isStale(path: string): Promise<boolean> {
+  const status = await lstat(path).catch(() => undefined);
+  if (status?.isSocket() !== true) return false;
+  return new Promise((resolve) => {
+    const probe = connect({ path });
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(false);
+    });
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
+  });
+}
+
+function bind(server: Server, where: object, doing: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error): void => reject(toNettoolError(error, doing));
+    server.once('error', fail);
+    server.listen(where, () => {
+      server.off('error', fail);
+      resolve();
+    });
+  });
+}

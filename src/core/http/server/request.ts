@@ -1,0 +1,161 @@
+import type { Readable } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import type { HeaderList, HeaderPair, IncomingRequest, TlsDetails } from '../messages.js';
+import { type ParsedTarget, parseTarget } from '../target.js';
+import { type BodyReader, emptyBody } from './body-reader.js';
+import type { Head } from './parse-head.js';
+
+/** Both ends of a connection, as the handler is to see them: behind a PROXY header those it names. */
+export interface Peer {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+}
+
+/** The connection a request came on, as far as the request has to know. */
+export interface Origin {
+  readonly peer: Peer;
+  readonly isEncrypted: boolean;
+  readonly tls: TlsDetails | undefined;
+}
+
+/** What a request asks of the exchange it belongs to. */
+export interface RequestOwner {
+  readonly origin: Origin;
+  readonly content: BodyReader | undefined;
+  earlyHints(headers: HeaderList): void;
+}
+
+/** A request on an HTTP/1 connection; whatever a handler may not ask for is made when it does. */
+export class ServerRequest implements IncomingRequest {
+  readonly head: Head;
+  readonly #owner: RequestOwner;
+  #empty: Readable | undefined;
+  #abort: AbortController | undefined;
+  #isGone = false;
+  #place: ParsedTarget | undefined;
+
+  constructor(head: Head, owner: RequestOwner) {
+    this.head = head;
+    this.#owner = owner;
+  }
+
+  get method(): string {
+    return this.head.method;
+  }
+
+  get target(): string {
+    return this.head.target;
+  }
+
+  get httpVersion(): '1.0' | '1.1' {
+    return this.head.version;
+  }
+
+  get rawPath(): string {
+    return this.#locate().rawPath;
+  }
+
+  get path(): string {
+    return this.#locate().path;
+  }
+
+  get query(): string {
+    return this.#locate().query;
+  }
+
+  get headers(): HeaderList {
+    const { fields, target } = this.head;
+    const code = target.charCodeAt(0);
+    return code === 0x2f || code === 0x2a ? fields.headers : withTargetHost(fields.headers, target);
+  }
+
+  get hasBody(): boolean {
+    return this.head.length !== 0;
+  }
+
+  get body(): Readable {
+    this.#empty ??= this.#owner.content ?? emptyBody();
+    return this.#empty;
+  }
+
+  get trailers(): HeaderList {
+    return this.#owner.content?.trailers ?? [];
+  }
+
+  get scheme(): 'http' | 'https' {
+    return this.#owner.origin.isEncrypted ? 'https' : 'http';
+  }
+
+  get remoteAddress(): string {
+    return this.#owner.origin.peer.remoteAddress;
+  }
+
+  get remotePort(): number {
+    return this.#owner.origin.peer.remotePort;
+  }
+
+  get localAddress(): string {
+    return this.#owner.origin.peer.localAddress;
+  }
+
+  get localPort(): number {
+    return this.#owner.origin.peer.localPort;
+  }
+
+  get tls(): TlsDetails | undefined {
+    return this.#owner.origin.tls;
+  }
+
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#isGone) this.#abort.abort(clientLeft());
+    return this.#abort.signal;
+  }
+
+  earlyHints(headers: HeaderList): void {
+    this.#owner.earlyHints(headers);
+  }
+
+  /** Whether the target names a path that can be looked for; if not it is answered 400. */
+  get hasPath(): boolean {
+    return this.#find() !== undefined;
+  }
+
+  /** The client has left before its answer was complete. */
+  abort(): void {
+    this.#isGone = true;
+    this.#abort?.abort(clientLeft());
+    this.#owner.content?.destroy(clientLeft());
+  }
+
+  #locate(): ParsedTarget {
+    return this.#find() ?? { rawPath: '/', path: '/', query: '' };
+  }
+
+  #find(): ParsedTarget | undefined {
+    this.#place ??= parseTarget(this.target);
+    return this.#place;
+  }
+}
+
+function clientLeft(): Error {
+  return new Error('the client has left');
+}
+
+/** In the absolute form the target's host counts, and Host is to be ignored (RFC 9112, section 3.2.2). */
+function withTargetHost(headers: readonly HeaderPair[], target: string): HeaderList {
+  const host = /^https?:\/\/([^/?]*)/i.exec(target)?.[1] ?? '';
+  return [['Host', host], ...headers.filter(([name]) => name.toLowerCase() !== 'host')];
+}
+
+/** What a TLS socket agreed on. */
+export function tlsDetails(socket: TLSSocket): TlsDetails {
+  const name = (socket as TLSSocket & { servername?: string | false }).servername;
+  return {
+    protocol: socket.getProtocol() ?? '',
+    cipher: socket.getCipher()?.name ?? '',
+    serverName: typeof name === 'string' ? name : undefined,
+  };
+}
