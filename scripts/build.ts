@@ -7,8 +7,9 @@ import { chmod, copyFile, mkdir, readFile, rename, rm, stat, writeFile } from 'n
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import pkgSea from '@yao-pkg/pkg/lib-es5/sea.js';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { inject } from 'postject';
+import { compileProgram } from './code-cache.js';
 import { findHostTarget, TARGETS, type Target } from './targets.js';
 
 const run = promisify(execFile);
@@ -22,6 +23,20 @@ const SEA_FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
 
 /** NODE_OPTIONS is for the user's own Node programs, not for a tool that happens to be made with Node. */
 const SEA_CONFIG = { disableExperimentalSEAWarning: true, useSnapshot: false, execArgvExtension: 'none' };
+
+/** commander loads `node:child_process` for commands that are programs of their own, of which there are none here. */
+const lazyChildProcess: Plugin = {
+  name: 'lazy-child-process',
+  setup(bundler) {
+    bundler.onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
+      /[\\/]commander[\\/]/.test(importer) ? { path: 'child_process', namespace: 'lazy' } : undefined,
+    );
+    bundler.onLoad({ filter: /.*/, namespace: 'lazy' }, () => ({
+      contents:
+        "module.exports = { get spawn() { return process.getBuiltinModule('node:child_process').spawn } };",
+    }));
+  },
+};
 
 await mkdir(cache, { recursive: true });
 await mkdir(dist, { recursive: true });
@@ -42,9 +57,10 @@ async function bundleSources(): Promise<void> {
     target: 'node26',
     format: 'cjs',
     minify: true,
-    keepNames: true,
+    keepNames: false,
     legalComments: 'none',
     logLevel: 'warning',
+    plugins: [lazyChildProcess],
   });
 }
 
@@ -53,10 +69,11 @@ async function buildHost(output: string): Promise<void> {
   if (host === undefined) throw new Error(`no binary is made for ${process.platform} ${process.arch}`);
   const fresh = `${output}.new`;
   const { platform, arch } = host;
-  await pkgSea.default(bundle, {
+  const { main, assets } = await compileProgram(bundle, cache);
+  await pkgSea.default(main, {
     nodePath: process.execPath,
     targets: [{ platform, arch, nodeRange: 'node26', output: fresh }],
-    seaConfig: { ...SEA_CONFIG, useCodeCache: true },
+    seaConfig: { ...SEA_CONFIG, useCodeCache: true, assets },
     signature: true,
   });
   // A rename, so that a binary that is running is replaced, not written into.

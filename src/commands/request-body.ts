@@ -187,9 +187,10 @@ async function openDataFile(
 async function readStdin(context: Context, items: readonly RequestItem[], flags: AllFlags): Promise<Content> {
   const { stdin } = context.io;
   const curl = ['--data-binary', '@-'];
-  const isTyped = [...items, ...(flags.header ?? []).map((text) => ({ name: text.split(':', 1)[0] ?? '' }))].some(
-    ({ name }) => name.toLowerCase() === 'content-type',
-  );
+  const isTyped = [
+    ...items,
+    ...(flags.header ?? []).map((text) => ({ name: text.split(':', 1)[0] ?? '' })),
+  ].some(({ name }) => name.toLowerCase() === 'content-type');
   const chunks = stdin[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   const start: Buffer[] = [];
   let size = 0;

@@ -117,8 +117,7 @@ async function openSocket(
 function findAddresses(options: ConnectOptions, { host, port }: { host: string; port: number }) {
   const { resolve, localAddress, signal } = options;
   const given = resolve?.get(formatHostPort(host.toLowerCase(), port)) ?? resolve?.get(`*:${port}`);
-  const bound = isIP(localAddress ?? '');
-  const family = bound === 0 ? options.family : (bound as 4 | 6);
+  const family = localAddress === undefined ? options.family : (isIP(localAddress) as 4 | 6);
   return given === undefined ? lookup(host, { family, signal }) : Promise.resolve(given);
 }
 
