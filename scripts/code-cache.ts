@@ -31,7 +31,7 @@ const RECORDER = `
 const { readFileSync, writeFileSync } = require('node:fs');
 const { Script, constants } = require('node:vm');
 const [, , program, output, ...args] = process.argv;
-process.argv.splice(1, 3);
+process.argv.splice(2, 2);
 const script = new Script(readFileSync(program, 'latin1'), { ${OPTIONS} });
 process.on('exit', () => writeFileSync(output, script.createCachedData()));
 script.runInThisContext()(exports, require, module, __filename, __dirname);
