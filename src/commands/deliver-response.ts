@@ -41,12 +41,14 @@ export interface Delivery {
 export async function deliver(delivery: Delivery): Promise<number> {
   const { context, followed, expectations, failures, target, flags } = delivery;
   const { status } = followed.response;
-  const saves = target !== undefined && expectations.acceptsStatus(status) && failures.length === 0;
+  const isGood = expectations.acceptsStatus(status) && failures.length === 0;
+  const saves = target !== undefined && (target.isComplete || isGood);
   if (context.json) await writeDocument(delivery, saves ? target : undefined);
   else if (saves) await save(delivery, target);
   else if (target !== undefined) await printExcerpt(delivery);
   else await print(delivery);
   if (flags.timing === true && !context.json) talk(context, viewTimings(delivery.records));
+  if (target?.isComplete === true) return 0;
   for (const failure of failures) {
     if (!context.json) context.io.stderr.write(`${context.redact(`not as expected: ${failure}`)}\n`);
   }

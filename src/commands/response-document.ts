@@ -20,7 +20,7 @@ export async function writeDocument(delivery: Delivery, target: SaveTarget | und
   const isGood = expectations.acceptsStatus(response.status);
   const document = {
     type: 'response' as const,
-    ok: isGood && failures.length === 0,
+    ok: target?.isComplete === true || (isGood && failures.length === 0),
     status: response.status,
     statusText: response.reason,
     httpVersion: response.httpVersion,

@@ -18,6 +18,8 @@ export interface Saved {
 
 /** Where one answer goes. */
 export interface SaveTarget {
+  /** All of it was there already, whatever the status of the answer that says so. */
+  readonly isComplete: boolean;
   save(content: Content, verify: (() => void) | undefined): Promise<Saved>;
 }
 
@@ -35,7 +37,7 @@ export interface Destination {
 export async function prepareDestination(
   context: Context,
   flags: AllFlags,
-  url: URL,
+  { url, names }: { readonly url: URL; readonly names: Set<string> },
 ): Promise<Destination | undefined> {
   const { output, download } = flags;
   const { cwd } = context.io;
@@ -59,10 +61,19 @@ export async function prepareDestination(
     file: undefined,
     replaces: false,
     async nameFor({ response }, firstUrl) {
-      const name = toDownloadName(response.headers, firstUrl);
+      const name = toFreeName(toDownloadName(response.headers, firstUrl), names);
       return { file: await prepareFile(join(cwd, name)), name };
     },
   };
+}
+
+/** Two transfers of one run must not write into one file, however they are called. */
+function toFreeName(name: string, names: Set<string>): string {
+  const [, stem = name, ending = ''] = /^(.+)(\.[^.]{1,16})$/.exec(name) ?? [];
+  let free = name;
+  for (let number = 1; names.has(free); number += 1) free = `${stem}-${number}${ending}`;
+  names.add(free);
+  return free;
 }
 
 /** What of a file is there, and the fields that ask for the rest of it. */

@@ -26,7 +26,7 @@ export interface Saver {
 /** The {@link Saver} that the flags ask for; `undefined` when nothing is to be saved. */
 export async function createSaver(job: TransferJob): Promise<Saver | undefined> {
   const { context, flags, plan } = job;
-  const destination = await prepareDestination(context, flags, plan.url);
+  const destination = await prepareDestination(context, flags, { url: plan.url, names: job.names });
   if (destination === undefined) return undefined;
   let known: { file: OutputFile; name: string } | undefined;
   let resumption: Resumption | undefined;
@@ -102,6 +102,7 @@ interface TargetSetup {
 function createTarget(job: TransferJob, setup: TargetSetup): SaveTarget {
   const { file, name, followed, verifier, resumed, isComplete, replaces } = setup;
   return {
+    isComplete,
     async save(content, verify): Promise<Saved> {
       const { readValidator } = await import('../core/http/content-range.js');
       const { hasHeader } = await import('../core/http/headers.js');

@@ -1,4 +1,4 @@
-import { NettoolError, toNettoolError } from '../core/errors.js';
+import { toNettoolError } from '../core/errors.js';
 import type { Content } from '../core/http/content.js';
 import type { HeaderList } from '../core/http/messages.js';
 import type { FollowedResponse } from '../core/http/redirects.js';
@@ -24,6 +24,8 @@ export interface TransferJob {
   readonly transport: Transport;
   readonly expectations: Expectations;
   readonly signal: AbortSignal;
+  /** Names of files that transfers of this run have taken. */
+  readonly names: Set<string>;
   readonly progress: TransferProgress;
   readonly beforeOutput: () => void;
 }
@@ -156,9 +158,4 @@ function talk({ context, beforeOutput }: TransferJob, text: string): void {
   if (context.quiet) return;
   beforeOutput();
   context.io.stderr.write(`${context.redact(context.style.stderr.foreign(text))}\n`);
-}
-
-/** Whether a failure of one URL leaves the others to go on. */
-export function isOwnFailure(error: unknown, signal: AbortSignal): error is NettoolError {
-  return error instanceof NettoolError && !signal.aborted && error.code !== 'USAGE';
 }

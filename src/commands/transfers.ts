@@ -35,6 +35,7 @@ export async function runTransfers(job: TransfersJob): Promise<number> {
 /** One transfer, with a bar where one can be drawn. */
 async function runWatched(job: TransfersJob, plan: AddressedPlan): Promise<number> {
   const { context, flags, transport, expectations, signal, talk } = job;
+  const names = new Set<string>();
   const progress = createProgress(sizeOf(plan));
   const spinner = startSpinner(context, () => describe(plan, progress));
   talk.before = spinner.stop;
@@ -43,6 +44,7 @@ async function runWatched(job: TransfersJob, plan: AddressedPlan): Promise<numbe
   const beforeOutput = toFile ? () => spinner.stop() : spinner.stop;
   try {
     return await runTransfer({
+      names,
       context,
       plan,
       flags,
@@ -83,9 +85,10 @@ async function runMany(job: TransfersJob): Promise<number> {
   let worst = 0;
   let stopped = false;
   const printer = createQueue();
+  const names = new Set<string>();
   const worker = async (): Promise<void> => {
     for (let plan = queue.shift(); plan !== undefined && !stopped; plan = queue.shift()) {
-      const exitCode = await runOne({ ...job, signal }, plan, printer);
+      const exitCode = await runOne({ ...job, signal, names }, plan, printer);
       worst = Math.max(worst, exitCode);
       if (exitCode === 0 || flags.failEarly !== true || stopped) continue;
       stopped = true;
@@ -111,16 +114,20 @@ function createQueue(): Queue {
 }
 
 /** One of several: its failure is told and numbered here, so that the others go on. */
-async function runOne(job: TransfersJob, plan: AddressedPlan, printer: Queue): Promise<number> {
+async function runOne(
+  job: TransfersJob & { readonly names: Set<string> },
+  plan: AddressedPlan,
+  printer: Queue,
+): Promise<number> {
   const { flags, context, signal } = job;
   const isParallel = (flags.parallel ?? 1) > 1;
   const output = isParallel ? createBufferedContext(context) : undefined;
   const mine = output?.context ?? context;
   let exitCode: number;
   try {
-    const { transport, expectations } = job;
+    const { transport, expectations, names } = job;
     const progress = createProgress(sizeOf(plan));
-    const shared = { plan, flags, transport, expectations, signal, progress, beforeOutput: () => {} };
+    const shared = { names, plan, flags, transport, expectations, signal, progress, beforeOutput: () => {} };
     exitCode = await runTransfer({ ...shared, context: mine });
   } catch (error) {
     if (signal.aborted) {
