@@ -70,7 +70,7 @@ async function print(delivery: Delivery): Promise<void> {
     await quietly(delivery, () => show(delivery));
   }
   verify?.();
-  if (parts.includes('m')) stdout.write(`${viewTimings(delivery.records)}\n`);
+  if (parts.includes('m')) stdout.write(`${parts === 'm' ? '' : '\n'}${viewTimings(delivery.records)}\n`);
 }
 
 async function show(delivery: Delivery): Promise<void> {

@@ -61,6 +61,8 @@ export function printCurl(context: Context, plan: AddressedPlan, flags: AllFlags
     if (isMultipart && name.toLowerCase() === 'content-type') continue;
     words.push('-H', quoteField(name, value, plan));
   }
+  // curl asks first before it sends a large body.
+  if (body !== undefined) words.push('-H', quote('Expect:'));
   // Those curl adds by itself, where they were taken out here.
   for (const name of ['User-Agent', 'Accept']) {
     if (!names.has(name.toLowerCase())) words.push('-H', quote(`${name}:`));

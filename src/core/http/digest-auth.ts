@@ -102,7 +102,8 @@ function answerChallenge(
   const nc = count.toString(16).padStart(8, '0');
   const uri = `${url.pathname}${url.search}`;
   const secret = hash(`${user}:${realm}:${password}`);
-  const a1 = /-sess$/i.test(algorithm) ? hash(`${secret}:${nonce}:${cnonce}`) : secret;
+  const isSession = /-sess$/i.test(algorithm);
+  const a1 = isSession ? hash(`${secret}:${nonce}:${cnonce}`) : secret;
   const a2 = hash(`${method}:${uri}`);
   const response =
     qop === undefined ? hash(`${a1}:${nonce}:${a2}`) : hash(`${a1}:${nonce}:${nc}:${cnonce}:auth:${a2}`);
@@ -113,7 +114,9 @@ function answerChallenge(
     `nonce=${quote(nonce)}`,
     `uri=${quote(uri)}`,
     ...(challenge.algorithm === undefined ? [] : [`algorithm=${algorithm}`]),
-    ...(qop === undefined ? [] : ['qop=auth', `nc=${nc}`, `cnonce=${quote(cnonce)}`]),
+    ...(qop === undefined ? [] : ['qop=auth', `nc=${nc}`]),
+    // Its hash holds it in any case.
+    ...(qop === undefined && !isSession ? [] : [`cnonce=${quote(cnonce)}`]),
     `response=${quote(response)}`,
     ...(opaque === undefined ? [] : [`opaque=${quote(opaque)}`]),
     ...(userhash ? ['userhash=true'] : []),

@@ -6,7 +6,7 @@ export interface NetrcLogin {
 
 /** The login a netrc file has for exactly this host, else its `default`; macros are passed over. */
 export function findNetrcLogin(text: string, host: string): NetrcLogin | undefined {
-  const words = tokenize(text.replace(/^\s*macdef\s[\s\S]*?(\r?\n[ \t]*\r?\n|$)/gm, ''));
+  const words = tokenize(text.replace(/^\s*macdef\s[\s\S]*?(\n[ \t]*\r?\n|$(?![\s\S]))/gm, ''));
   const entries: Array<{ host: string | undefined; login: string; password: string }> = [];
   for (let index = 0; index < words.length; index += 1) {
     const word = words[index];
