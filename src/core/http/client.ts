@@ -105,7 +105,7 @@ async function open(
     port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
     timeoutMs: options.connectTimeoutMs,
     signal,
-    ...(proxy === undefined ? {} : { proxy: { address: proxy, tunnel: isTunnel(url, proxy) } }),
+    proxy: proxy && { address: proxy, tunnel: isTunnel(url, proxy), tls: options.tls },
     tls: secure ? { ...options.tls, alpn: toAlpn(options.httpVersion) } : undefined,
     // Bytes are lent where they can be: a large transfer is twice as fast so.
     reader: isPlain ? createSocketReader(options.rate?.pieceBytes) : undefined,

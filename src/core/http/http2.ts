@@ -45,7 +45,8 @@ export class Http2Exchange implements Dispatcher.DispatchHandler, BodyOrigin {
     this.#request = request;
     this.#options = options;
     this.#socket = socket;
-    const isTls = 'alpnProtocol' in socket;
+    // What undici goes by; without TLS it is our word that the server speaks HTTP/2.
+    if (!('alpnProtocol' in socket)) Object.assign(socket, { alpnProtocol: 'h2' });
     request.signal.addEventListener('abort', this.#onAbort, { once: true });
     this.#client = new Client(request.url.origin, {
       connect: (_options, callback) => queueMicrotask(() => callback(null, socket)),
@@ -53,7 +54,6 @@ export class Http2Exchange implements Dispatcher.DispatchHandler, BodyOrigin {
       // undici's own timers are off by up to a second.
       headersTimeout: 0,
       bodyTimeout: 0,
-      h2Options: { useH2c: !isTls },
     } as ConstructorParameters<typeof ClientType>[1]);
   }
 
@@ -247,7 +247,7 @@ function toList(fields: Fields): HeaderPair[] {
 /** undici says "other side closed" of everything; the state of the transfer says more. */
 function withoutOwnWords(error: Error | undefined): Error | undefined {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  if (code === 'UND_ERR_SOCKET') return undefined;
+  if (code === 'UND_ERR_SOCKET' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return undefined;
   if (code === 'ERR_HTTP2_STREAM_ERROR' || code === 'ERR_HTTP2_SESSION_ERROR' || code === 'UND_ERR_INFO') {
     return new NettoolError('CONNECTION_BROKEN', `the server broke off (${error?.message})`, {
       cause: error,

@@ -25,13 +25,20 @@ export interface ConnectOptions extends ConnectPath {
 export interface ConnectPath {
   readonly family?: 4 | 6 | undefined;
   /** Go through a proxy; `tunnel` asks it for a connection, else the proxy itself is the peer. */
-  readonly proxy?: { readonly address: ProxyAddress; readonly tunnel: boolean } | undefined;
+  readonly proxy?: ProxyPath | undefined;
   /** A Unix socket instead of a TCP address. */
   readonly socketPath?: string | undefined;
   /** Addresses to take instead of looking them up, by `host:port`. */
   readonly resolve?: ReadonlyMap<string, readonly HostAddress[]> | undefined;
   /** The address to connect from. */
   readonly localAddress?: string | undefined;
+}
+
+/** A proxy on the way, and how TLS is spoken to itself. */
+export interface ProxyPath {
+  readonly address: ProxyAddress;
+  readonly tunnel: boolean;
+  readonly tls?: TlsClientOptions | undefined;
 }
 
 /** An open connection. */
@@ -67,8 +74,10 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     if (!isUnknownIssuer(error, options)) throw toNettoolError(error, `cannot connect to ${name}`);
     // Loading what the system trusts takes longer than a whole request, so only who needs it pays for it.
     const { systemAuthorities } = await import('./system-authorities.js');
-    const tls = { ...options.tls, ca: systemAuthorities() };
-    return await open({ ...options, signal, tls }, name).catch((second) => {
+    const ca = systemAuthorities();
+    const tls = options.tls && { ...options.tls, ca };
+    const proxy = options.proxy && { ...options.proxy, tls: { ...options.proxy.tls, ca } };
+    return await open({ ...options, signal, tls, proxy }, name).catch((second) => {
       throw toNettoolError(signal.aborted ? signal.reason : second, `cannot connect to ${name}`);
     });
   } finally {
@@ -122,9 +131,9 @@ function findAddresses(options: ConnectOptions, { host, port }: { host: string; 
 }
 
 /** Whether the authorities of the system may know what the built-in ones do not. */
-function isUnknownIssuer(error: unknown, { tls }: ConnectOptions): boolean {
-  if (!(error instanceof NettoolError) || error.code !== 'TLS_CERTIFICATE' || tls?.ca !== undefined)
-    return false;
+function isUnknownIssuer(error: unknown, { tls, proxy }: ConnectOptions): boolean {
+  if (!(error instanceof NettoolError) || error.code !== 'TLS_CERTIFICATE') return false;
+  if ((tls ?? proxy?.tls)?.ca !== undefined) return false;
   return /SELF_SIGNED_CERT|UNABLE_TO/.test(String(error.cause));
 }
 

@@ -1,15 +1,14 @@
 import type { Socket } from 'node:net';
 import { NettoolError } from '../errors.js';
 import { formatHostPort } from './address.js';
-import type { ConnectOptions } from './connect.js';
+import type { ConnectOptions, ProxyPath } from './connect.js';
 import { lookup } from './lookup.js';
 import { openTunnel } from './proxy.js';
-import type { ProxyAddress } from './proxy-address.js';
 
 /** Takes a socket that is connected to a proxy to where it is to lead: TLS to the proxy, then the tunnel. */
 export async function goThrough(
   socket: Socket,
-  { address, tunnel }: { readonly address: ProxyAddress; readonly tunnel: boolean },
+  { address, tunnel, tls }: ProxyPath,
   options: ConnectOptions,
 ): Promise<Socket> {
   const { signal } = options;
@@ -18,7 +17,8 @@ export async function goThrough(
   if (scheme === 'https') {
     const { startTls } = await import('./tls-client.js');
     const name = `the proxy ${formatHostPort(host, port)}`;
-    const { ca, insecure, minVersion } = options.tls ?? {};
+    // Pins and our own certificate are for the target.
+    const { ca, insecure, minVersion } = tls ?? {};
     open = await startTls(socket, { host, name, signal }, { ca, insecure, minVersion, alpn: ['http/1.1'] });
   }
   if (!tunnel) return open;
