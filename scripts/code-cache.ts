@@ -20,6 +20,10 @@ const OPTIONS = "filename: 'nettool.cjs', importModuleDynamically: constants.USE
 const MAIN = `
 const { getRawAsset } = require('node:sea');
 const { Script, constants } = require('node:vm');
+// The program's own import() is no experiment of the user's.
+const { emitWarning } = process;
+process.emitWarning = (warning, ...rest) =>
+  String(warning).includes('USE_MAIN_CONTEXT_DEFAULT_LOADER') || emitWarning.call(process, warning, ...rest);
 const source = Buffer.from(getRawAsset('program')).latin1Slice();
 const cachedData = Buffer.from(getRawAsset('code-cache'));
 const script = new Script(source, { cachedData, ${OPTIONS} });

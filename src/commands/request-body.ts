@@ -223,6 +223,7 @@ function isJson(data: Buffer): boolean {
 async function compress(content: Content, flags: AllFlags): Promise<Content> {
   if (flags.compress !== true) return content;
   const { createGzip, gzipSync } = await import('node:zlib');
+  const { pipeline } = await import('node:stream/promises');
   const { body } = content;
   if (typeof body === 'string' || body instanceof Uint8Array) {
     const bytes = Buffer.from(body as string);
@@ -231,7 +232,7 @@ async function compress(content: Content, flags: AllFlags): Promise<Content> {
   }
   const open = (): AsyncIterable<Uint8Array> => {
     const gzip = createGzip();
-    import('node:stream/promises').then(({ pipeline }) => pipeline(body.open(), gzip).catch(() => {}));
+    pipeline(copies(body.open()), gzip).catch((error) => gzip.destroy(error as Error));
     return gzip;
   };
   return {
@@ -239,6 +240,11 @@ async function compress(content: Content, flags: AllFlags): Promise<Content> {
     encoding: 'gzip',
     body: { sizeBytes: undefined, isReplayable: body.isReplayable, open },
   };
+}
+
+/** The pieces are only lent, and a stream may keep them. */
+async function* copies(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  for await (const piece of source) yield Buffer.from(piece);
 }
 
 function decodeUtf8(bytes: Buffer, source: string): string {

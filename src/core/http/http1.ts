@@ -62,8 +62,13 @@ export class Http1Exchange implements ReplySink, BodyOrigin {
   start(): Promise<ClientResponse> {
     if (this.#request.signal.aborted) this.#onAbort();
     else {
+      this.#answer.promise.catch(() => {});
       this.#socket.resume();
-      this.#send();
+      try {
+        this.#send();
+      } catch (error) {
+        this.#fail(toNettoolError(error, 'cannot read the body'));
+      }
     }
     return this.#answer.promise;
   }

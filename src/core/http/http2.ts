@@ -152,7 +152,8 @@ export class Http2Exchange implements Dispatcher.DispatchHandler, BodyOrigin {
     let sent = 0;
     for await (const chunk of source) {
       sent += chunk.length;
-      yield chunk;
+      // A copy: the bytes are only lent.
+      yield Buffer.from(chunk);
       this.#startIdleTimer();
       onUpload?.(chunk.length);
       const delayMs = rate?.delayMs(chunk.length) ?? 0;

@@ -81,6 +81,7 @@ export interface BodySource {
   readonly sizeBytes: number | undefined;
   /** It can be opened again, for a redirect or another attempt. */
   readonly isReplayable: boolean;
+  /** Its bytes, piece by piece; a piece is only lent until the next one is asked for. */
   open(): AsyncIterable<Uint8Array>;
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { open as openFile } from 'node:fs/promises';
 import type { BodySource } from './messages.js';
 
 /** One part of a form (RFC 7578). */
@@ -11,7 +11,7 @@ export interface FormPart {
   readonly content: string | { readonly path: string; readonly sizeBytes: number };
 }
 
-const BLOCK_BYTES = 256 * 1024;
+const BLOCK_BYTES = 512 * 1024;
 
 /** A form as a body that reads its files bit by bit while it is sent, and its Content-Type. */
 export function createMultipart(parts: readonly FormPart[]): { body: BodySource; type: string } {
@@ -26,7 +26,7 @@ export function createMultipart(parts: readonly FormPart[]): { body: BodySource;
     for (const [index, { content }] of parts.entries()) {
       yield heads[index] as Buffer;
       if (typeof content === 'string') yield Buffer.from(content);
-      else yield* createReadStream(content.path, { highWaterMark: BLOCK_BYTES });
+      else yield* readFile(content.path);
       yield Buffer.from('\r\n');
     }
     yield end;
@@ -42,8 +42,23 @@ export function fileBody(path: string, sizeBytes: number): BodySource {
   return {
     sizeBytes,
     isReplayable: true,
-    open: () => createReadStream(path, { highWaterMark: BLOCK_BYTES }),
+    open: () => readFile(path),
   };
+}
+
+/** A file through one block of memory, which is used again and again. */
+async function* readFile(path: string): AsyncGenerator<Uint8Array> {
+  const file = await openFile(path, 'r');
+  try {
+    const block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+    for (;;) {
+      const { bytesRead } = await file.read(block, 0, BLOCK_BYTES, null);
+      if (bytesRead === 0) return;
+      yield block.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
 }
 
 function headOf({ name, filename, type }: FormPart): string {

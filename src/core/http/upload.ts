@@ -21,12 +21,13 @@ export async function upload(
   const { sizeBytes, rate, isWanted, onProgress } = options;
   let sent = 0;
   for await (const piece of source) {
-    const whole = Buffer.from(piece as Uint8Array);
+    const whole = toBuffer(piece);
     for (const chunk of cut(whole, rate?.pieceBytes)) {
       if (!isWanted() || target.destroyed) return false;
       sent += chunk.length;
       if (sizeBytes !== undefined && sent > sizeBytes) throw wrongSize(sizeBytes);
-      if (!write(target, chunk, sizeBytes === undefined)) await drained(target);
+      // The bytes are only lent, so they have to be gone before the next are asked for.
+      if (!write(target, chunk, sizeBytes === undefined) || target.writableLength > 0) await flushed(target);
       onProgress(chunk.length);
       const delayMs = rate?.delayMs(chunk.length) ?? 0;
       if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
@@ -55,12 +56,19 @@ function write(target: Writable, chunk: Buffer, chunked: boolean): boolean {
   return target.write('\r\n', 'latin1');
 }
 
-function drained(target: Writable): Promise<void> {
+function toBuffer(piece: Uint8Array | string): Buffer {
+  if (typeof piece === 'string') return Buffer.from(piece);
+  return Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
+}
+
+/** Resolves when everything written has left, or never will. */
+function flushed(target: Writable): Promise<void> {
   return new Promise((resolve) => {
     const settle = (): void => {
-      target.off('drain', settle).off('close', settle);
+      target.off('close', settle);
       resolve();
     };
-    target.on('drain', settle).on('close', settle);
+    target.on('close', settle);
+    target.write('', settle);
   });
 }
