@@ -2,6 +2,7 @@
 const [suite = '', rounds = '7'] = process.argv.slice(2);
 const suites: Readonly<Record<string, () => Promise<{ bench(rounds: number): Promise<void> }>>> = {
   engine: () => import('./engine.js'),
+  client: () => import('./client.js'),
 };
 const chosen = suites[suite];
 if (chosen === undefined) {
