@@ -58,9 +58,18 @@ export async function startPeer(peer: Peer): Promise<ChildProcess> {
 /** The process and its children. */
 function family(pid: number): number[] {
   const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+    readIfThere(`/proc/${pid}/task/${task}/children`).split(' ').filter(Boolean).map(Number),
   );
   return [pid, ...children.flatMap(family)];
+}
+
+/** Threads come and go while they are counted. */
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** Nanoseconds of CPU a process and its children have used. */
@@ -68,7 +77,7 @@ function cpuNanos(pid: number): number {
   let nanos = 0;
   for (const member of family(pid)) {
     for (const task of readdirSync(`/proc/${member}/task`)) {
-      nanos += Number(readFileSync(`/proc/${member}/task/${task}/schedstat`, 'utf8').split(' ')[0]);
+      nanos += Number(readIfThere(`/proc/${member}/task/${task}/schedstat`).split(' ')[0]);
     }
   }
   return nanos;

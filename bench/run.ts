@@ -3,6 +3,13 @@ const [suite = '', rounds = '7'] = process.argv.slice(2);
 const suites: Readonly<Record<string, () => Promise<{ bench(rounds: number): Promise<void> }>>> = {
   engine: () => import('./engine.js'),
   client: () => import('./client.js'),
+  serve: async () => ({ bench: (await import('./serve.js')).run }),
+  hosts: async () => {
+    const { benchHosts } = await import('./hosts.js');
+    return { bench: async () => void (await benchHosts()) };
+  },
+  sockets: async () => ({ bench: (await import('./sockets.js')).run }),
+  gateway: async () => ({ bench: (await import('./gateway.js')).run }),
 };
 const chosen = suites[suite];
 if (chosen === undefined) {

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { isSea } from 'node:sea';
 import type { Io } from '../src/commands/context.js';
 import { main } from '../src/commands/main.js';
 import { NettoolError } from '../src/core/errors.js';
@@ -15,7 +16,10 @@ function onSignal(reason: NettoolError, exitCode: number): () => void {
 process.on('SIGINT', onSignal(new NettoolError('INTERRUPTED', 'interrupted'), 130));
 process.on('SIGTERM', onSignal(new NettoolError('TERMINATED', 'terminated'), 143));
 
-const { stdout, stderr, env } = process;
+const { stdout, stderr, env, execPath, execArgv } = process;
+// Node writes to a pipe and waits, deaf to signals and timers, until somebody reads. Ours are not to be waited for.
+(stdout as { _handle?: { setBlocking?(on: boolean): void } })._handle?.setBlocking?.(false);
+const script = isSea() ? [] : [...execArgv, ...process.argv.slice(1, 2)];
 const io: Io = {
   get stdin() {
     return process.stdin;
@@ -25,6 +29,11 @@ const io: Io = {
   env,
   cwd: process.cwd(),
   signal: stop.signal,
+  self: [execPath, ...script],
+  onSignal(name, listener) {
+    process.on(name, listener);
+    return () => process.off(name, listener);
+  },
 };
 // Never process.exit at the end: what is still on its way to a slow pipe would be lost.
 main(process.argv.slice(2), io).then((exitCode) => {

@@ -10,6 +10,7 @@ import pkgSea from '@yao-pkg/pkg/lib-es5/sea.js';
 import { build, type Plugin } from 'esbuild';
 import { inject } from 'postject';
 import { compileProgram } from './code-cache.js';
+import { embedPython } from './embed-python.js';
 import { findHostTarget, TARGETS, type Target } from './targets.js';
 
 const run = promisify(execFile);
@@ -21,8 +22,16 @@ const bundle = join(cache, 'nettool.cjs');
 /** Node looks for this in its own binary to see whether an application was put in (Node's documentation of SEA). */
 const SEA_FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
 
-/** NODE_OPTIONS is for the user's own Node programs, not for a tool that happens to be made with Node. */
-const SEA_CONFIG = { disableExperimentalSEAWarning: true, useSnapshot: false, execArgvExtension: 'none' };
+/**
+ * NODE_OPTIONS is for the user's own Node programs, not for a tool that happens to be made with Node; and SIGUSR1
+ * asks it for new log files, not for Node's debugger.
+ */
+const SEA_CONFIG = {
+  disableExperimentalSEAWarning: true,
+  useSnapshot: false,
+  execArgvExtension: 'none',
+  execArgv: ['--disable-sigusr1'],
+};
 
 /** commander loads `node:child_process` for commands that are programs of their own, of which there are none here. */
 const lazyChildProcess: Plugin = {
@@ -60,7 +69,7 @@ async function bundleSources(): Promise<void> {
     keepNames: false,
     legalComments: 'none',
     logLevel: 'warning',
-    plugins: [lazyChildProcess],
+    plugins: [embedPython, lazyChildProcess],
   });
 }
 

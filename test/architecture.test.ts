@@ -89,7 +89,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   'src/core/net': ['src/core', 'src/core/platform'],
   'src/core/http': ['src/core', 'src/core/platform', 'src/core/net'],
   'src/core/workers': ['src/core', 'src/core/platform'],
-  'src/core/handlers': ['src/core', 'src/core/platform', 'src/core/net', 'src/core/http'],
+  'src/core/handlers': ['src/core', 'src/core/platform', 'src/core/net', 'src/core/http', 'src/core/workers'],
   'src/core/ping': ['src/core', 'src/core/platform', 'src/core/net'],
   'src/core/interfaces': ['src/core', 'src/core/platform', 'src/core/net'],
 };
@@ -120,6 +120,9 @@ const OWNERS: ReadonlyArray<readonly [name: RegExp, allowed: RegExp]> = [
   [/^commander$/, /^src\/commands\/[^/]+\.ts$/],
   [/^chalk$/, /^src\/commands\/output\/style\.ts$/],
   [/^ora$/, /^src\/commands\/output\/spinner\.ts$/],
+  [/^uqr$/, /^src\/commands\/output\/qr\.ts$/],
+  [/^client-zip$/, /^src\/core\/handlers\/zip\//],
+  [/^@fastify\/busboy$/, /^src\/core\/handlers\/uploads\//],
   [/^undici/, /^src\/core\/http\/http2\.ts$/],
   [/^tough-cookie$/, /^src\/core\/http\/cookies\.ts$/],
   [/^node:ffi$/, /^src\/core\/platform\/ffi\.ts$/],

@@ -15,6 +15,10 @@ export interface Io {
   readonly cwd: string;
   /** Aborts when the run has to stop; its reason is the `NettoolError` that says why. */
   readonly signal: AbortSignal;
+  /** What starts this program once more: its path, and what must stand before its own arguments. */
+  readonly self?: readonly [string, ...string[]];
+  /** Listens to a signal that does not end the run, until the function it returns is called. */
+  readonly onSignal?: (name: 'SIGHUP' | 'SIGUSR1', listener: () => void) => () => void;
 }
 
 /** The flags every command takes. */
@@ -30,6 +34,8 @@ export interface GlobalFlags {
 /** What a command's action works with: the process's streams and what the global flags decided. */
 export interface Context {
   readonly io: Io;
+  /** The arguments of the run as they were given. */
+  readonly argv: readonly string[];
   readonly json: boolean;
   readonly quiet: boolean;
   /** How often `-v` was given. */
@@ -46,6 +52,7 @@ export interface Context {
 /** One call of `main`: its streams, and the exit code its command comes to. */
 export interface Run {
   readonly io: Io;
+  readonly argv: readonly string[];
   readonly redactor: Redactor;
   /** Whether a command of this name may be meant: only those declare their flags, of which there are hundreds. */
   readonly wants: (command: string) => boolean;
@@ -54,7 +61,7 @@ export interface Run {
 
 /** The context of a run under its global flags. */
 export function createContext(run: Run, flags: GlobalFlags): Context {
-  const { io } = run;
+  const { io, argv } = run;
   const color = flags.color ?? 'auto';
   const styleOf = (stream: Terminal): Style =>
     createStyle({ isTTY: stream.isTTY === true, color, env: io.env });
@@ -63,6 +70,7 @@ export function createContext(run: Run, flags: GlobalFlags): Context {
   const quiet = flags.quiet === true;
   return {
     io,
+    argv,
     json,
     quiet,
     verbose: flags.verbose ?? 0,
@@ -86,10 +94,11 @@ export function action<Flags>(run: Run, perform: Perform<Flags>): (...all: unkno
 }
 
 /** The run of one call of `main`. */
-export function createRun(io: Io, flags: GlobalFlags, argv: readonly string[]): Run {
+export function createRun(io: Io, argv: readonly string[], flags: GlobalFlags): Run {
   const everything = argv.includes('help') || argv.includes('completion');
   return {
     io,
+    argv,
     redactor: createRedactor(flags.showSecrets === true),
     wants: (command) => everything || argv.includes(command),
     exitCode: 0,

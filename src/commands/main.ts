@@ -19,7 +19,7 @@ const READER_GONE = new NettoolError('OUTPUT_FAILED', 'the reader of the output 
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   const outputLost = watchOutput(io);
   const flags = peekFlags(argv);
-  const run = createRun(withSignal(io, AbortSignal.any([io.signal, outputLost])), flags, argv);
+  const run = createRun(withSignal(io, AbortSignal.any([io.signal, outputLost])), argv, flags);
   const program = createProgram(run);
   try {
     await program.parseAsync([...argv], { from: 'user' }).catch((request: unknown) => {
@@ -58,8 +58,10 @@ function reportFailure(error: unknown, { run, flags, command }: Failed): number 
 
 /** Not a spread: that would open stdin, which only the commands that read it may do. */
 function withSignal(io: Io, signal: AbortSignal): Io {
-  const { stdout, stderr, env, cwd } = io;
+  const { stdout, stderr, env, cwd, self, onSignal } = io;
   return {
+    ...(self !== undefined && { self }),
+    ...(onSignal !== undefined && { onSignal }),
     get stdin() {
       return io.stdin;
     },

@@ -66,6 +66,15 @@ export function parseCount(text: string): number {
   return count;
 }
 
+/** How many processes: a number from 1 up, or `auto` for one per processor. */
+export function parseWorkers(text: string): number | 'auto' {
+  if (text === 'auto') return text;
+  if (!/^[1-9]\d{0,3}$/.test(text)) {
+    throw new InvalidArgumentError(`'${text}' is not a number of workers (1 or more, or 'auto').`);
+  }
+  return Number(text);
+}
+
 /** Collects a repeatable flag into a list. */
 export function collect(value: string, previous: readonly string[] = []): string[] {
   return [...previous, value];

@@ -11,6 +11,10 @@ import { registerPing } from './ping.js';
 import { registerPost } from './post.js';
 import { registerPut } from './put.js';
 import { registerServe } from './serve.js';
+import { registerTcpClient } from './tcp-client.js';
+import { registerTcpServer } from './tcp-server.js';
+import { registerUdpClient } from './udp-client.js';
+import { registerUdpServer } from './udp-server.js';
 
 /** Thrown by `--version` wherever it stands; `main` prints the version then. */
 export class VersionRequested extends Error {}
@@ -38,6 +42,10 @@ export function createProgram(run: Run): Command {
   registerDelete(program, run);
   registerHead(program, run);
   registerOptions(program, run);
+  registerTcpServer(program, run);
+  registerTcpClient(program, run);
+  registerUdpServer(program, run);
+  registerUdpClient(program, run);
   registerPing(program, run);
   registerIfconfig(program, run);
   for (const command of [program, ...program.commands.filter((known) => run.wants(known.name()))]) {

@@ -1,128 +1,244 @@
-import { existsSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { NettoolError } from '../core/errors.js';
-import type { HandlerTarget } from '../core/handlers/index.js';
-import type { ServerEvent } from '../core/http/server-types.js';
+import type { IncomingRequest } from '../core/http/messages.js';
+import type { RunningServer, ServeOptions, TlsIdentity } from '../core/http/server-types.js';
 import { action, type Context, type Run } from './context.js';
-import { parseHost, parsePort } from './options.js';
-import { createReporter, type Report } from './output/reporter.js';
-import { LOG_FORMATS, type LogFormat } from './views/access-log.js';
-import { createLogView, createServeView } from './views/serve.js';
+import { createOperation } from './serve-access.js';
+import { type AppFlags, addAppFlags } from './serve-app-flags.js';
+import { addFolderOptions, announce, type FolderFlags } from './serve-folder-flags.js';
+import { followCertificate, listenTargets, openRedirects, prepareTls } from './serve-listen.js';
+import { createServeReport, type ServeReport } from './serve-report.js';
+import { addServerFlags, type ServerFlags, toLimits, toTimers } from './serve-server-flags.js';
+import { addStaticFlags, type StaticFlags } from './serve-static-flags.js';
+import { planServe, type ServePlan } from './serve-target.js';
+import { findServeSeat, type ServeSeat, serveWithWorkers } from './serve-workers.js';
+import type { LogFormat } from './views/access-log.js';
 
-const DEFAULT_PORT = 8000;
-
-interface ServeFlags {
-  readonly host: string;
-  readonly portFallback?: boolean;
-  readonly hidden?: boolean;
-  readonly followSymlinks?: boolean;
-  readonly listing: boolean;
-  readonly log?: LogFormat;
-}
+type ServeFlags = ServerFlags & StaticFlags & FolderFlags & AppFlags;
 
 /** Declares `nettool serve [target] [port]`. */
 export function registerServe(program: Command, run: Run): void {
-  program
+  const command = program
     .command('serve')
-    .summary('serve a folder or a file over HTTP')
+    .summary('serve a folder, a file, an application or a URL over HTTP')
     .description(
-      'Serve a folder or a file over HTTP until it is stopped (Ctrl-C lets running answers finish).',
+      'Serve a folder or file, a Python or JavaScript application, or what other servers answer, over HTTP until it ' +
+        'is stopped (Ctrl-C lets running answers finish).',
     )
-    .argument('[target]', 'the folder, or one file (a number that names neither is the port)', '.')
-    .argument('[port]', `the port; 0 takes a free one (default: ${DEFAULT_PORT})`, parsePort)
-    .optionsGroup('Network:')
-    .option('--host <address>', 'the address to listen on; 0.0.0.0 or :: for all', parseHost, '127.0.0.1')
-    .option('--port-fallback', 'take the next free port when this one is in use')
-    .optionsGroup('Files:')
-    .option('--hidden', 'serve and list files and folders that start with a dot')
-    .option('--follow-symlinks', 'follow links that leave the folder')
-    .option('--no-listing', 'answer 404 for folders without an index.html')
-    .optionsGroup('Logs:')
-    .addOption(
-      new Option('--log <format>', 'log requests on stderr (default: dev on a terminal, else none)').choices(
-        LOG_FORMATS,
-      ),
+    .argument(
+      '[target]',
+      "a folder, a file, module:callable, app.py, app.ts, or a URL (default: '.'; a number that names nothing is the port)",
     )
-    .addHelpText('after', EXAMPLES)
-    .action(action<ServeFlags>(run, serve));
+    .argument('[port]', 'the port; 0 takes a free one (default: 8000)');
+  addServerFlags(command);
+  addStaticFlags(command);
+  addFolderOptions(command);
+  addAppFlags(command);
+  command.addHelpText('after', EXAMPLES).action(action<ServeFlags>(run, serve));
 }
 
 const EXAMPLES = `
 Examples:
   nettool serve                      this folder at http://127.0.0.1:8000/
-  nettool serve dist 9090            another folder, another port
-  nettool serve --host 0.0.0.0       for the whole network
+  nettool serve dist 9090 --spa      another folder, another port, one page for all
+  nettool serve --host 0.0.0.0 --qr  for the whole network
   nettool serve report.pdf 0         one file, on any free port
+  nettool serve . --upload --auth me:secret --tls
+  nettool serve app.py --workers 4   a Flask, Django, FastAPI … application
+  nettool serve app.ts --reload      export default { fetch(request) { … } }
+  nettool serve dist --proxy /api=http://localhost:3000,http://localhost:3001
+  nettool serve site --fastcgi /=unix:/run/php/php-fpm.sock
 `;
 
-/** What the arguments come to. */
-interface Plan {
-  readonly name: string;
-  readonly target: HandlerTarget;
-  readonly port: number;
+/** What a master decides for its workers. */
+interface MasterSettings {
+  readonly log: LogFormat;
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
 }
 
-function toPlan(context: Context, args: readonly unknown[], flags: ServeFlags): Plan {
-  const [first, second] = args as [string, number | undefined];
-  const isPort = second === undefined && /^\d{1,5}$/.test(first) && Number(first) <= 65_535;
-  const loneNumber = isPort && !existsSync(resolve(context.io.cwd, first));
-  const name = loneNumber ? '.' : first;
-  const root = resolve(context.io.cwd, name);
-  refuseApplication(name, root);
-  const target: HandlerTarget = {
-    kind: 'static',
-    root,
-    showHidden: flags.hidden === true,
-    followLinks: flags.followSymlinks === true,
-    listing: flags.listing,
-  };
-  return { name, target, port: loneNumber ? Number(first) : (second ?? DEFAULT_PORT) };
-}
-
-/** Programs are to be run, not shown: serving their source by mistake could give secrets away. */
-function refuseApplication(name: string, path: string): void {
-  const isUrl = /^https?:\/\//i.test(name);
-  const isProgram = /\.(?:py|ts|mts|js|mjs|cjs)$/.test(name);
-  if (!isUrl && !(isProgram && statSync(path, { throwIfNoEntry: false })?.isFile())) return;
-  const what = isUrl ? 'passing requests on to a URL' : 'running an application';
-  const hint = isUrl ? undefined : 'serve its folder to offer it as a file';
-  throw new NettoolError('UNSUPPORTED', `cannot serve ${name} (${what} is not supported)`, { hint });
+interface Parts {
+  readonly context: Context;
+  readonly flags: ServeFlags;
+  readonly plan: ServePlan;
+  readonly report: ServeReport;
+  readonly isTrusted: (address: string) => boolean;
+  readonly tls: TlsIdentity | undefined;
+  readonly seat: ServeSeat | undefined;
 }
 
 async function serve(context: Context, args: readonly unknown[], flags: ServeFlags): Promise<number> {
-  const { name, target, port } = toPlan(context, args, flags);
-  const log = flags.log ?? (context.style.stderr.terminal && !context.json ? 'dev' : 'none');
-  const onEvent = createEventSink(context, { target: name, port, log });
-  const { createHandler } = await import('../core/handlers/index.js');
-  const { serveHttp } = await import('../core/http/server/index.js');
-  const { host, portFallback = false } = flags;
-  const { signal } = context.io;
-  const handler = await createHandler(target);
-  const server = await serveHttp(handler, { host, port, portFallback, signal, onEvent }).catch(
-    explainBusyPort,
-  );
-  await server.closed;
+  const { createTrust } = await import('../core/net/trust.js');
+  const isTrusted = createTrust(flags.trustProxy ?? []);
+  const seat = await findServeSeat(context.io);
+  const settings = seat?.settings as MasterSettings | undefined;
+  const report = await createServeReport(context, flags, settings?.log);
+  try {
+    const plan = await planServe(args, {
+      context,
+      flags,
+      isTrusted,
+      onEvent: (event) => report.site(event as never),
+    });
+    report.name(plan);
+    const tls = settings === undefined ? await prepareTls(context, flags) : settings.tls;
+    const parts: Parts = { context, flags, plan, report, isTrusted, tls, seat };
+    if (flags.watch === true && needsWorkers(plan, flags)) {
+      throw new NettoolError('USAGE', '--watch knows of one process only', { hint: 'leave --workers out' });
+    }
+    if (seat !== undefined) return await seat.run(...(await workInSeat(parts)));
+    return needsWorkers(plan, flags) ? await serveAsMaster(parts) : await serveAlone(parts);
+  } catch (error) {
+    throw explainBusyPort(error);
+  } finally {
+    report.close();
+  }
+}
+
+/** Python applications have workers of their own; a JavaScript one can only be loaded anew in another process. */
+function needsWorkers({ mounts }: ServePlan, { workers, reload }: ServeFlags): boolean {
+  const kinds = new Set(mounts.map(({ target }) => target.kind));
+  return (workers !== undefined && !kinds.has('python')) || (reload === true && kinds.has('js'));
+}
+
+async function serveAlone(parts: Parts): Promise<number> {
+  const { context, flags, report } = parts;
+  const { server, reload } = await begin(parts, () => server.connections);
+  const undo = [
+    context.io.onSignal?.('SIGUSR1', report.reopen),
+    context.io.onSignal?.('SIGHUP', () => void reload('SIGHUP').catch(() => {})),
+  ];
+  const redirects = await openRedirects(context, flags, server.port).catch(async (error) => {
+    await server.close();
+    throw error;
+  });
+  await Promise.all([server.closed, redirects?.closed]);
+  for (const off of undo) off?.();
   return 0;
 }
 
-function createEventSink(
-  context: Context,
-  options: Parameters<typeof createServeView>[0],
-): Report<ServerEvent> {
-  const report = createReporter(context, createServeView(options), 'stderr');
-  if (!context.json || options.log === 'none') return report;
-  const log = createReporter({ ...context, json: false }, createLogView(options.log), 'stderr');
-  return (event) => {
-    report(event);
-    log(event);
+async function serveAsMaster({ context, flags, plan, report, tls }: Parts): Promise<number> {
+  const { host, portFallback = false } = flags;
+  const listen = listenTargets(context, host);
+  const identity = tls === undefined ? undefined : { cert: String(tls.cert), key: String(tls.key) };
+  const settings: MasterSettings = { log: report.log, tls: identity };
+  return serveWithWorkers(context, {
+    count: flags.workers ?? 1,
+    front: {
+      host,
+      port: plan.port,
+      portFallback,
+      ...(listen !== undefined && { listen }),
+      ...(tls !== undefined && { tls }),
+    },
+    settings,
+    watchFolders: flags.reload === true ? plan.codeFolders : [],
+    onEvent: (event) => {
+      report.server(event);
+      if (event.type !== 'listening') return;
+      announce(context, event, flags);
+      openRedirects(context, flags, event.port).catch((error: Error) => {
+        context.io.stderr.write(`${error.message}\n`);
+      });
+    },
+  });
+}
+
+/** What a worker does: it serves what the master hands it. */
+async function workInSeat(parts: Parts): Promise<Parameters<ServeSeat['run']>> {
+  const { operation, open } = await prepare(parts, () => 0);
+  const hooks = {
+    reopen: parts.report.reopen,
+    ...(operation.snapshot !== undefined && { snapshot: operation.snapshot }),
+  };
+  return [async () => (await open()).server, hooks];
+}
+
+interface Begun {
+  readonly server: RunningServer;
+  /** Loads every application anew that can be. */
+  reload(reason: string): Promise<void>;
+}
+
+async function begin(parts: Parts, connections: () => number): Promise<Begun> {
+  const { open } = await prepare(parts, connections);
+  return open();
+}
+
+/** Everything up to the listening: `open` starts the applications and then the server. */
+async function prepare(parts: Parts, connections: () => number) {
+  const { context, flags, plan, report, isTrusted, tls, seat } = parts;
+  const { addSecret } = context;
+  const collect = seat === undefined ? undefined : () => seat.collect();
+  const operation = await createOperation({
+    flags,
+    isTrusted,
+    isTls: tls !== undefined,
+    addSecret,
+    connections,
+    collect,
+  });
+  const open = async (): Promise<Begun> => {
+    const { createSite } = await import('../core/handlers/index.js');
+    const { serveHttp } = await import('../core/http/server/index.js');
+    const site = await createSite(plan.mounts);
+    const server = await serveHttp(operation.wrap(site.handler), {
+      ...toServeOptions(parts),
+      failuresOnly: !report.wantsRequests && operation.snapshot === undefined,
+      onEvent: (event) => {
+        operation.onEvent?.(event);
+        report.server(event);
+        if (event.type === 'listening') announce(context, event, flags);
+      },
+    });
+    await followCertificate(context, flags, server);
+    return { server, reload: site.reload };
+  };
+  return { operation, open };
+}
+
+function toServeOptions({ context, flags, plan, tls, seat }: Parts): Omit<ServeOptions, 'onEvent'> {
+  const { host, portFallback = false } = flags;
+  const listen = seat?.listen ?? listenTargets(context, host);
+  return {
+    host,
+    port: plan.port,
+    portFallback,
+    signal: context.io.signal,
+    limits: { ...toLimits(flags), maxBodyBytes: bodyLimits(flags, plan) },
+    timers: toTimers(flags),
+    // A worker's listening and closing are its master's to tell.
+    ...(seat !== undefined && { events: ['request'] }),
+    ...(listen !== undefined && { listen }),
+    ...(tls !== undefined && { tls }),
+    ...(flags.proxyProtocol === true && { proxyProtocol: true }),
+    ...(flags.trustProxy !== undefined && { trustProxy: flags.trustProxy }),
   };
 }
 
+const DEFAULT_MAX_BODY = 100 * 1024 * 1024;
+/** What a form may have around the file in it. */
+const FORM_OVERHEAD_BYTES = 1024 * 1024;
+
+/** Uploads have a limit of their own, whoever else takes bodies has `--max-body`. */
+function bodyLimits(
+  flags: ServeFlags,
+  { mounts }: ServePlan,
+): number | ((request: IncomingRequest) => number) {
+  const maxBody = flags.maxBody ?? DEFAULT_MAX_BODY;
+  const root = mounts.find(({ prefix }) => prefix === '')?.target;
+  const uploads = root?.kind === 'static' ? root.features?.uploads : undefined;
+  if (uploads === undefined) return maxBody;
+  const others = mounts.map(({ prefix }) => prefix).filter((prefix) => prefix !== '');
+  return ({ path }) =>
+    others.some((prefix) => path === prefix || path.startsWith(`${prefix}/`))
+      ? maxBody
+      : uploads.maxBytes + FORM_OVERHEAD_BYTES;
+}
+
 /** Core knows a free port, but not the name of the flag that takes it. */
-function explainBusyPort(error: unknown): never {
+function explainBusyPort(error: unknown): unknown {
   if (!(error instanceof NettoolError) || error.code !== 'ADDRESS_IN_USE' || error.hint === undefined)
-    throw error;
+    return error;
   const hint = `${error.hint}; --port-fallback takes the next free one`;
-  throw new NettoolError(error.code, error.message, { hint, cause: error.cause });
+  return new NettoolError(error.code, error.message, { hint, cause: error.cause });
 }

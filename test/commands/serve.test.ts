@@ -229,8 +229,40 @@ const REFUSED: ReadonlyArray<readonly [why: string, code: number, argv: readonly
     ['an unknown log format', 2, ['.', '0', '--log', 'xml'], /xml/],
     ['an unknown flag', 2, ['.', '0', '--hiden'], /hint: did you mean --hidden/],
     ['one argument too many', 2, ['.', '0', 'more'], /too many arguments/],
-    ['an application', 78, ['app.py'], /app\.py \(running an application is not supported\)/],
-    ['a URL', 78, ['http://127.0.0.1:9/'], /a URL is not supported/],
+    ['an upstream that is no URL', 2, ['.', '0', '--proxy', '/api=gopher://x'], /gopher:\/\/x/],
+    ['a mount without a value', 2, ['.', '0', '--proxy', '/api'], /'\/api' is not prefix=value/],
+    ['a prefix without a slash', 2, ['.', '0', '--app', 'api=app.py'], /does not start with a slash/],
+    [
+      'two mounts at one place',
+      2,
+      ['.', '0', '--proxy', '/a=http://h', '--proxy', '/a=http://i'],
+      /two things are mounted at \/a/,
+    ],
+    ['a folder of scripts that is missing', 2, ['.', '0', '--cgi', '/cgi=none'], /no such folder/],
+    [
+      'FastCGI without a folder',
+      2,
+      ['http://127.0.0.1:9', '0', '--fastcgi', '/=127.0.0.1:9'],
+      /no folder with scripts/,
+    ],
+    ['a field that is none', 2, ['.', '0', '--header', 'no colon'], /'no colon' is not 'Name: value'/],
+    ['a user without password', 2, ['.', '0', '--auth', 'ann'], /name:password/],
+    ['a rate that is none', 2, ['.', '0', '--rate-limit', 'often'], /'often' is not a rate/],
+    [
+      'a network that is none',
+      2,
+      ['.', '0', '--trust-proxy', '10.0.0.0/99'],
+      /neither an address nor a network/,
+    ],
+    [
+      'a certificate that is missing',
+      26,
+      ['.', '0', '--cert', 'none.pem'],
+      /cannot read the certificate .*none\.pem/,
+    ],
+    ['a key without certificate', 2, ['.', '0', '--key', 'k.pem'], /--key needs --cert/],
+    ['HSTS without HTTPS', 2, ['.', '0', '--hsts'], /--hsts is for HTTPS/],
+    ['WSGI and ASGI at once', 2, ['app:app', '0', '--wsgi', '--asgi'], /exclude each other/],
   ];
 
 for (const [why, code, argv, message] of REFUSED) {

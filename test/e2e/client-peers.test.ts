@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createAuthority } from '../helpers/certificates.js';
-import { isInstalled, startProgram } from '../helpers/programs.js';
+import { needs, startProgram as startDaemon, waitForPort } from '../helpers/programs.js';
 import { spawnNettool } from '../helpers/spawn.js';
 import { closedPort } from '../helpers/stub-server.js';
 import { tempDir } from '../helpers/temp-dir.js';
@@ -12,10 +13,19 @@ import { tempDir } from '../helpers/temp-dir.js';
 const CONTENT = randomBytes(5 * 2 ** 20);
 const SHA = createHash('sha256').update(CONTENT).digest('hex');
 
-const skipWithout = (program: string, ...args: string[]) =>
-  isInstalled(program, ...args) ? {} : { skip: `${program} is not installed` };
-
 const PYTHON = '/usr/bin/python3';
+
+const hasHttpbin = spawnSync(PYTHON, ['-c', 'import httpbin'], { stdio: 'ignore' }).status === 0;
+
+/** Starts a server and waits until it accepts connections. */
+async function startProgram(
+  t: TestContext,
+  [name = '', ...args]: readonly string[],
+  port: number,
+): Promise<void> {
+  startDaemon(t, name, args);
+  await waitForPort(port);
+}
 
 /** nginx with a file, HTTP/2, a place for client certificates and one with a rate limit. */
 async function startNginx(t: TestContext) {
@@ -55,7 +65,7 @@ http {
 
 test(
   'nginx: downloads, ranges, resuming, gzip, HTTP/2, client certificates, a rate limit',
-  skipWithout('nginx'),
+  needs('nginx'),
   async (t) => {
     const { folder, ca, url, tlsUrl } = await startNginx(t);
     const nettool = (...args: string[]) => spawnNettool(t, args, { cwd: folder }).done;
@@ -110,56 +120,60 @@ test(
   },
 );
 
-test('httpbin: what it echoes is what was meant', skipWithout(PYTHON, '-c', 'import httpbin'), async (t) => {
-  const folder = tempDir(t, { 'f.txt': 'file text' });
-  const port = await closedPort();
-  await startProgram(
-    t,
-    [PYTHON, '-c', `from httpbin import app; app.run(port=${port}, threaded=True)`],
-    port,
-  );
-  const url = `http://127.0.0.1:${port}`;
-  const nettool = (...args: string[]) => spawnNettool(t, args, { cwd: folder, env: { PASS: 'pass' } }).done;
-  const json = async (...args: string[]) => JSON.parse((await nettool(...args)).stdout);
-  assert.deepEqual((await json('post', `${url}/post`, 'a=1', 'b:=[2]', 'q==x')).json, { a: '1', b: [2] });
-  assert.deepEqual((await json('put', `${url}/put`, '--form', 'a=1 2')).form, { a: '1 2' });
-  const upload = await json('post', `${url}/post`, 'a=1', 'f@f.txt');
-  assert.deepEqual([upload.form, upload.files], [{ a: '1' }, { f: 'file text' }]);
-  assert.equal(
-    (await json('patch', `${url}/patch`, '-d', 'raw text', 'Content-Type:text/plain')).data,
-    'raw text',
-  );
-  assert.deepEqual((await json('delete', `${url}/delete`, '-p', 'x=1')).args, { x: '1' });
-  assert.equal((await nettool('get', `${url}/basic-auth/ada/pass`, '--auth', 'ada:env:PASS')).code, 0);
-  assert.equal((await nettool('get', `${url}/basic-auth/ada/pass`, '--auth', 'ada:no')).code, 4);
-  assert.equal((await nettool('get', `${url}/bearer`, '--bearer', 'env:PASS')).code, 0);
-  for (const algorithm of ['MD5', 'SHA-256', 'SHA-512']) {
-    const { code } = await nettool(
-      'get',
-      `${url}/digest-auth/auth/ada/pass/${algorithm}`,
-      '--auth',
-      'ada:pass',
-      '--auth-type',
-      'digest',
+test(
+  'httpbin: what it echoes is what was meant',
+  hasHttpbin ? {} : { skip: 'httpbin is not installed' },
+  async (t) => {
+    const folder = tempDir(t, { 'f.txt': 'file text' });
+    const port = await closedPort();
+    await startProgram(
+      t,
+      [PYTHON, '-c', `from httpbin import app; app.run(port=${port}, threaded=True)`],
+      port,
     );
-    assert.equal(code, algorithm === 'SHA-512' ? 4 : 0, algorithm);
-  }
-  for (const coding of ['gzip', 'deflate', 'brotli']) {
-    const answer = await nettool('get', `${url}/${coding}`);
-    assert.equal(answer.code, 0, `${coding} ${answer.stderr}`);
-    JSON.parse(answer.stdout);
-  }
-  assert.equal((await json('get', `${url}/redirect/5`)).url, `${url}/get`);
-  assert.equal((await nettool('get', `${url}/redirect/30`)).code, 47);
-  assert.deepEqual((await json('get', `${url}/cookies/set?k=v`)).cookies, { k: 'v' });
-  assert.equal((await nettool('get', `${url}/status/418`)).code, 4);
-  assert.equal((await nettool('get', `${url}/delay/3`, '--idle-timeout', '300ms')).code, 28);
-  assert.equal((await nettool('get', `${url}/stream/3`)).stdout.trim().split('\n').length, 3);
-  assert.equal((await nettool('head', url)).stdout.split('\n')[0], 'HTTP/1.1 200 OK');
-  assert.match((await nettool('options', `${url}/get`, '--headers')).stdout, /\nAllow: .*GET/);
-});
+    const url = `http://127.0.0.1:${port}`;
+    const nettool = (...args: string[]) => spawnNettool(t, args, { cwd: folder, env: { PASS: 'pass' } }).done;
+    const json = async (...args: string[]) => JSON.parse((await nettool(...args)).stdout);
+    assert.deepEqual((await json('post', `${url}/post`, 'a=1', 'b:=[2]', 'q==x')).json, { a: '1', b: [2] });
+    assert.deepEqual((await json('put', `${url}/put`, '--form', 'a=1 2')).form, { a: '1 2' });
+    const upload = await json('post', `${url}/post`, 'a=1', 'f@f.txt');
+    assert.deepEqual([upload.form, upload.files], [{ a: '1' }, { f: 'file text' }]);
+    assert.equal(
+      (await json('patch', `${url}/patch`, '-d', 'raw text', 'Content-Type:text/plain')).data,
+      'raw text',
+    );
+    assert.deepEqual((await json('delete', `${url}/delete`, '-p', 'x=1')).args, { x: '1' });
+    assert.equal((await nettool('get', `${url}/basic-auth/ada/pass`, '--auth', 'ada:env:PASS')).code, 0);
+    assert.equal((await nettool('get', `${url}/basic-auth/ada/pass`, '--auth', 'ada:no')).code, 4);
+    assert.equal((await nettool('get', `${url}/bearer`, '--bearer', 'env:PASS')).code, 0);
+    for (const algorithm of ['MD5', 'SHA-256', 'SHA-512']) {
+      const { code } = await nettool(
+        'get',
+        `${url}/digest-auth/auth/ada/pass/${algorithm}`,
+        '--auth',
+        'ada:pass',
+        '--auth-type',
+        'digest',
+      );
+      assert.equal(code, algorithm === 'SHA-512' ? 4 : 0, algorithm);
+    }
+    for (const coding of ['gzip', 'deflate', 'brotli']) {
+      const answer = await nettool('get', `${url}/${coding}`);
+      assert.equal(answer.code, 0, `${coding} ${answer.stderr}`);
+      JSON.parse(answer.stdout);
+    }
+    assert.equal((await json('get', `${url}/redirect/5`)).url, `${url}/get`);
+    assert.equal((await nettool('get', `${url}/redirect/30`)).code, 47);
+    assert.deepEqual((await json('get', `${url}/cookies/set?k=v`)).cookies, { k: 'v' });
+    assert.equal((await nettool('get', `${url}/status/418`)).code, 4);
+    assert.equal((await nettool('get', `${url}/delay/3`, '--idle-timeout', '300ms')).code, 28);
+    assert.equal((await nettool('get', `${url}/stream/3`)).stdout.trim().split('\n').length, 3);
+    assert.equal((await nettool('head', url)).stdout.split('\n')[0], 'HTTP/1.1 200 OK');
+    assert.match((await nettool('options', `${url}/get`, '--headers')).stdout, /\nAllow: .*GET/);
+  },
+);
 
-test('tinyproxy takes plain requests and tunnels', skipWithout('tinyproxy'), async (t) => {
+test('tinyproxy takes plain requests and tunnels', needs('tinyproxy'), async (t) => {
   const { ca, url, tlsUrl, folder } = await startNginx(t);
   const port = await closedPort();
   writeFileSync(
@@ -178,7 +192,7 @@ test('tinyproxy takes plain requests and tunnels', skipWithout('tinyproxy'), asy
   assert.notEqual((await nettool('get', `${tlsUrl}/small.txt`, '--proxy', `127.0.0.1:${port}`)).code, 0);
 });
 
-test('squid takes plain requests and tunnels', skipWithout('squid'), async (t) => {
+test('squid takes plain requests and tunnels', needs('squid'), async (t) => {
   const { ca, url, tlsUrl, folder } = await startNginx(t);
   const port = await closedPort();
   const config = join(folder, 'squid.conf');
@@ -197,7 +211,7 @@ test('squid takes plain requests and tunnels', skipWithout('squid'), async (t) =
   );
 });
 
-test('dante speaks SOCKS 4 and 5', skipWithout('danted'), async (t) => {
+test('dante speaks SOCKS 4 and 5', needs('danted'), async (t) => {
   const { ca, url, tlsUrl, folder } = await startNginx(t);
   const port = await closedPort();
   writeFileSync(

@@ -68,6 +68,22 @@ test('a get that is cut short by a signal ends with 130 or 143', async (t) => {
   }
 });
 
+test('SIGUSR1 never opens a debugger', async (t) => {
+  const asked = Promise.withResolvers<void>();
+  const url = await listen(t, () => asked.resolve());
+  const command = spawnNettool(t, ['get', url]);
+  await asked.promise;
+  command.child.kill('SIGUSR1');
+  if (process.platform === 'linux') {
+    // Node's own handler, which would open it, is not even there (SIGUSR1 is 10, the mask begins with 1).
+    const caught = /SigCgt:\s*([0-9a-f]+)/.exec(readFileSync(`/proc/${command.child.pid}/status`, 'latin1'));
+    assert.equal((BigInt(`0x${caught?.[1]}`) >> 9n) & 1n, 0n);
+  }
+  command.child.kill('SIGTERM');
+  const { code, stderr } = await command.done;
+  assert.deepEqual([code, stderr], [143, 'nettool get: terminated\n']);
+});
+
 test('a reader that goes away ends get quietly, as if it had finished', async (t) => {
   const url = await listen(t, (_request, response) => {
     const timer = setInterval(() => response.write(Buffer.alloc(256 * 1024, 'x')), 1);

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import type { Io } from '../../src/commands/context.js';
 import { main } from '../../src/commands/main.js';
@@ -21,6 +22,10 @@ export interface FakeProcess {
   readonly signal?: AbortSignal;
   /** Called with each piece written to stdout or stderr. */
   readonly onWrite?: (stream: 'stdout' | 'stderr', text: string) => void;
+  /** What starts the program once more, for commands that do that. */
+  readonly self?: readonly [string, ...string[]];
+  /** Emits `SIGHUP` and `SIGUSR1`. */
+  readonly signals?: EventEmitter;
   /** Stands in for stdout; what it gets is then not collected. */
   readonly stdout?: Writable;
 }
@@ -46,6 +51,11 @@ export async function run(argv: readonly string[], fake: FakeProcess = {}): Prom
     env: fake.env ?? {},
     cwd: fake.cwd ?? process.cwd(),
     signal: fake.signal ?? new AbortController().signal,
+    ...(fake.self !== undefined && { self: fake.self }),
+    onSignal(name, listener) {
+      fake.signals?.on(name, listener);
+      return () => void fake.signals?.off(name, listener);
+    },
   };
   const code = await main(argv, io);
   const output = Buffer.concat(chunks.stdout);

@@ -7,7 +7,13 @@ const ROOT = resolve(import.meta.dirname, '../..');
 /** The command that starts nettool: the binary named by `NETTOOL_BIN`, else the sources. */
 const COMMAND: readonly [string, ...string[]] = process.env.NETTOOL_BIN
   ? [process.env.NETTOOL_BIN]
-  : [process.execPath, '--import', import.meta.resolve('tsx'), resolve(ROOT, 'bin/nettool.ts')];
+  : [
+      process.execPath,
+      '--disable-sigusr1',
+      '--import',
+      import.meta.resolve('tsx'),
+      resolve(ROOT, 'bin/nettool.ts'),
+    ];
 
 /** How a spawned nettool ended. */
 export interface SpawnResult {

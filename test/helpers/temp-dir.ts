@@ -22,3 +22,8 @@ export function countDescriptors(): number | undefined {
     return undefined;
   }
 }
+
+/** Resolves once a folder is empty; an answer may be over before what its handler cleans up. */
+export async function emptied(folder: string): Promise<void> {
+  while (readdirSync(folder).length > 0) await new Promise((resolve) => setImmediate(resolve));
+}

@@ -18,6 +18,8 @@ export interface Style {
   readonly blue: Paint;
   readonly magenta: Paint;
   readonly cyan: Paint;
+  /** Whatever the terminal's own colours are. */
+  readonly whiteOnBlack: Paint;
   /** Text that came from outside: escaped for a terminal, unchanged for a pipe or file. */
   readonly foreign: Paint;
 }
@@ -58,6 +60,7 @@ export function createStyle(input: StyleInput): Style {
     blue: paint(chalk.blue),
     magenta: paint(chalk.magenta),
     cyan: paint(chalk.cyan),
+    whiteOnBlack: paint(chalk.whiteBright.bgBlack),
     foreign: input.isTTY ? escapeControls : (text) => text,
   };
 }

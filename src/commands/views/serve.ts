@@ -3,6 +3,7 @@ import { escapeLine } from '../output/escape.js';
 import type { View } from '../output/reporter.js';
 import type { Style } from '../output/style.js';
 import { type LogFormat, viewAccess } from './access-log.js';
+import { type SiteEvent, viewSiteEvent } from './serve-app.js';
 
 /** What the view says beside the events. */
 export interface ServeViewOptions {
@@ -14,7 +15,7 @@ export interface ServeViewOptions {
 }
 
 /** The words of a running server: its addresses, a line per request, and why one failed whatever the log says. */
-export function createServeView(options: ServeViewOptions): View<ServerEvent> {
+export function createServeView(options: ServeViewOptions): View<ServerEvent | SiteEvent> {
   return (event, style) => {
     switch (event.type) {
       case 'listening':
@@ -23,8 +24,11 @@ export function createServeView(options: ServeViewOptions): View<ServerEvent> {
         return viewRequest(event, options.log, style);
       case 'closed':
         return style.dim(`stopped after ${event.requests} ${event.requests === 1 ? 'request' : 'requests'}`);
-      default:
+      case 'connection-open':
+      case 'connection-close':
         return undefined;
+      default:
+        return viewSiteEvent(event, style);
     }
   };
 }
@@ -46,7 +50,8 @@ function viewListening({ urls, port }: ListeningEvent, options: ServeViewOptions
 
 function viewRequest(event: RequestEvent, log: LogFormat, style: Style): string | undefined {
   const access = viewAccess(event, log, style);
-  if (event.error === undefined) return access;
+  // What the client did wrong is in the log, if there is one; what went wrong here is said in any case.
+  if (event.error === undefined || event.status < 500) return access;
   const request = `${escapeLine(event.method)} ${escapeLine(event.target)}`;
   const failure = `${style.red(`${request} failed:`)} ${escapeLine(event.error)}`;
   return access === undefined ? failure : `${access}\n${failure}`;

@@ -1,15 +1,95 @@
 import type { Handler } from '../http/handler.js';
+import type { CgiOptions } from './cgi.js';
+import type { FastcgiOptions } from './fastcgi/index.js';
+import type { JsOptions } from './js/index.js';
+import { createMounts } from './mounts.js';
+import type { ProxyOptions } from './proxy/index.js';
+import type { PythonOptions } from './python/options.js';
 import type { StaticTarget } from './static/index.js';
+import { underPrefix } from './under-prefix.js';
 
-/** Everything that can be served. */
-export type HandlerTarget = StaticTarget;
+/** Everything that can be served, and how. */
+export type HandlerTarget =
+  | StaticTarget
+  | { readonly kind: 'python'; readonly options: PythonOptions }
+  | { readonly kind: 'js'; readonly options: JsOptions }
+  | { readonly kind: 'proxy'; readonly options: ProxyOptions }
+  | { readonly kind: 'cgi'; readonly options: CgiOptions }
+  | { readonly kind: 'fastcgi'; readonly options: FastcgiOptions; readonly files: StaticTarget };
+
+/** A handler that may be able to load its application anew. */
+export interface HostedHandler extends Handler {
+  /** Rejects with the reason, the old code serving on, when the new one does not start. */
+  reload?(reason: string): Promise<void>;
+}
 
 /** The handler that answers for a target; one that cannot be served is refused with the reason. */
-export async function createHandler(target: HandlerTarget): Promise<Handler> {
+export async function createHandler(target: HandlerTarget): Promise<HostedHandler> {
   switch (target.kind) {
     case 'static': {
       const { createStaticHandler } = await import('./static/index.js');
-      return createStaticHandler(target);
+      const handler = await createStaticHandler(target);
+      if (target.features === undefined) return handler;
+      const { addFolderFeatures } = await import('./folder.js');
+      return addFolderFeatures(handler, target);
+    }
+    case 'python': {
+      const { createPythonHandler } = await import('./python/index.js');
+      return createPythonHandler(target.options);
+    }
+    case 'js': {
+      const { createJsHandler } = await import('./js/index.js');
+      return createJsHandler(target.options);
+    }
+    case 'proxy': {
+      const { createProxyHandler } = await import('./proxy/index.js');
+      return createProxyHandler(target.options);
+    }
+    case 'cgi': {
+      const { createCgiHandler } = await import('./cgi.js');
+      return createCgiHandler(target.options);
+    }
+    case 'fastcgi': {
+      const { createFastcgiHandler } = await import('./fastcgi/index.js');
+      // The pictures and style sheets beside the scripts.
+      const fallback = underPrefix(await createHandler(target.files), target.options.prefix ?? '');
+      return createFastcgiHandler({ ...target.options, fallback });
     }
   }
+}
+
+/** A target and where it is mounted. */
+export interface MountTarget {
+  readonly prefix: string;
+  readonly target: HandlerTarget;
+}
+
+/** Everything a site is made of, behind one handler. */
+export interface MountedSite {
+  readonly handler: Handler;
+  /** Loads every application anew that can be. */
+  reload(reason: string): Promise<void>;
+}
+
+/** Makes the handlers of all mounts; when one cannot be made, those that were are closed again. */
+export async function createSite(mounts: readonly MountTarget[]): Promise<MountedSite> {
+  const made: Array<{ prefix: string; handler: HostedHandler; target: HandlerTarget }> = [];
+  try {
+    for (const { prefix, target } of mounts)
+      made.push({ prefix, target, handler: await createHandler(target) });
+  } catch (error) {
+    await Promise.all(made.map(({ handler }) => handler.close?.()));
+    throw error;
+  }
+  return {
+    handler: createMounts(
+      made.map(({ prefix, handler, target }) => ({
+        prefix,
+        handler: target.kind === 'static' ? underPrefix(handler, prefix) : handler,
+      })),
+    ),
+    async reload(reason) {
+      await Promise.all(made.map(({ handler }) => handler.reload?.(reason)));
+    },
+  };
 }

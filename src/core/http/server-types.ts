@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { IncomingRequest } from './messages.js';
 
 /** What a server says while it runs; plain data, units in the names, times in ISO 8601 UTC. */
@@ -128,7 +129,11 @@ export interface TlsIdentity {
 export type ListenTarget =
   | { readonly host: string; readonly port: number; readonly tls?: boolean }
   | { readonly path: string; readonly mode?: number; readonly tls?: boolean }
-  | { readonly fd: number; readonly tls?: boolean };
+  | { readonly fd: number; readonly tls?: boolean }
+  | { readonly source: ConnectionSource; readonly event: ListeningEvent; readonly tls?: boolean };
+
+/** Connections that another process accepts for us: each goes to `accept`, until the function it returns is called. */
+export type ConnectionSource = (accept: (socket: Socket) => void) => () => void;
 
 /** How a server is to run. */
 export interface ServeOptions {
@@ -144,6 +149,8 @@ export interface ServeOptions {
   readonly onEvent: (event: ServerEvent) => void;
   /** Which events are wanted; all but those of connections unless given. What is not wanted costs nothing. */
   readonly events?: readonly ServerEvent['type'][];
+  /** Of the requests, only those that were answered with 500 or more: nothing else is timed or told. */
+  readonly failuresOnly?: boolean;
   /** How long running answers may take once the server stops, in milliseconds. */
   readonly graceMs?: number;
   readonly limits?: Partial<ServerLimits>;
@@ -172,10 +179,17 @@ export interface RunningServer {
   readonly listeners: readonly ListeningEvent[];
   /** How many connections are open. */
   readonly connections: number;
+  /** How many requests were answered. */
+  readonly requests: number;
   /** Resolves when the server has stopped and the last connection is gone. */
   readonly closed: Promise<void>;
   /** Stops as {@link ServeOptions.signal} would; resolves as {@link closed} does. A second call cuts what still runs. */
   close(): Promise<void>;
+  /**
+   * Stops as {@link close} does, for one whose successor is there: a connection that is idle may bring one more
+   * request within this time, so that none is lost to a client that is just sending it.
+   */
+  retire(idleMs: number): Promise<void>;
   /** Takes another certificate for the connections to come. */
   setTlsIdentity(identity: TlsIdentity): void;
 }

@@ -1,6 +1,7 @@
-import { isIP, isIPv4, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { NettoolError } from '../errors.js';
 import { formatHostPort } from './address.js';
+import { parseIpBytes } from './ip-bytes.js';
 
 /** A proxy that opens TCP connections for others: HTTP CONNECT (RFC 9110, 9.3.6) or SOCKS5 (RFC 1928, RFC 1929). */
 export interface ProxyServer {
@@ -216,20 +217,10 @@ async function authenticate(socket: Socket, proxy: ProxyServer, reply: Reply): P
 }
 
 function encodeHost(host: string): Buffer {
-  if (isIPv4(host)) return Buffer.from([1, ...host.split('.').map(Number)]);
-  if (isIP(host) === 6) return Buffer.concat([Buffer.from([4]), ipv6Bytes(host)]);
+  const address = parseIpBytes(host);
+  if (address !== undefined) return Buffer.concat([Buffer.from([address.length === 4 ? 1 : 4]), address]);
   const name = Buffer.from(host);
   return Buffer.concat([Buffer.from([3, name.length]), name]);
-}
-
-/** The URL parser writes an address out in its one canonical form. */
-function ipv6Bytes(address: string): Buffer {
-  const canonical = new URL(`http://[${address.split('%')[0]}]/`).hostname.slice(1, -1);
-  const [head = '', tail] = canonical.split('::');
-  const left = head.split(':').filter(Boolean);
-  const right = tail?.split(':').filter(Boolean) ?? [];
-  const groups = [...left, ...Array(8 - left.length - right.length).fill('0'), ...right];
-  return Buffer.from(groups.map((group) => group.padStart(4, '0')).join(''), 'hex');
 }
 
 function describe(proxy: ProxyServer): string {

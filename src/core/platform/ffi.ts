@@ -77,6 +77,15 @@ export function readErrno(): number {
  * returns what ends it, before the descriptor is closed. `undefined` where libuv cannot be reached.
  */
 export function watchReadable(fd: number, onReadable: () => void): (() => void) | undefined {
+  return watch(fd, UV_READABLE | UV_PRIORITIZED, onReadable);
+}
+
+/** Like {@link watchReadable}, for a descriptor that can be written to again. */
+export function watchWritable(fd: number, onWritable: () => void): (() => void) | undefined {
+  return watch(fd, UV_WRITABLE, onWritable);
+}
+
+function watch(fd: number, events: number, onEvent: () => void): (() => void) | undefined {
   const ffi = loadFfi();
   const libuv = bindLibuv();
   if (ffi === undefined || libuv === undefined) return undefined;
@@ -87,20 +96,21 @@ export function watchReadable(fd: number, onReadable: () => void): (() => void) 
     handle.free();
     return undefined;
   }
-  watchers.set(pointer, onReadable);
+  watchers.set(pointer, onEvent);
   // From here on libuv knows the handle: it may only be freed by the close callback, which is `free` itself.
   const stop = (): void => {
     if (!watchers.delete(pointer)) return;
     libuv.uv_poll_stop(pointer);
     libuv.uv_close(pointer, symbolOf('free'));
   };
-  if (libuv.uv_poll_start(pointer, UV_READABLE | UV_PRIORITIZED, pollCallback()) === 0) return stop;
+  if (libuv.uv_poll_start(pointer, events, pollCallback()) === 0) return stop;
   stop();
   return undefined;
 }
 
 const UV_POLL = 8;
 const UV_READABLE = 1;
+const UV_WRITABLE = 2;
 const UV_PRIORITIZED = 8;
 
 const watchers = new Map<bigint, () => void>();

@@ -1,10 +1,9 @@
 import { parseHttpDate } from '../../http/date.js';
-import { getAllHeaders } from '../../http/headers.js';
-import type { HeaderList } from '../../http/messages.js';
+import type { Asked } from './asked.js';
 
-/** What tells one state of a file from another. */
+/** What tells one state of a representation from another. */
 export interface Validators {
-  /** A strong entity tag, quotes included. */
+  /** An entity tag, quotes and `W/` included. */
   readonly etag: string;
   /** Last change, in whole seconds as HTTP counts them. */
   readonly modifiedMs: number;
@@ -14,43 +13,40 @@ export interface Validators {
  * What the preconditions of a GET or HEAD come to, in the order of RFC 9110, section 13.2.2: 412, 304, or `undefined`
  * for an answer as usual.
  */
-export function checkConditions(headers: HeaderList, validators: Validators): 304 | 412 | undefined {
-  const { etag, modifiedMs } = validators;
-  const match = fieldOf(headers, 'if-match');
-  if (match !== undefined) {
-    if (!holdsTag(match, etag, 'strong')) return 412;
+export function checkConditions(asked: Asked, { etag, modifiedMs }: Validators): 304 | 412 | undefined {
+  if (asked.ifMatch !== undefined) {
+    if (!holdsTag(asked.ifMatch, etag, 'strong')) return 412;
   } else {
-    const since = dateOf(headers, 'if-unmodified-since');
+    const since = dateOf(asked.ifUnmodifiedSince);
     if (since !== undefined && modifiedMs > since) return 412;
   }
-  const noneMatch = fieldOf(headers, 'if-none-match');
-  if (noneMatch !== undefined) return holdsTag(noneMatch, etag, 'weak') ? 304 : undefined;
-  const since = dateOf(headers, 'if-modified-since');
+  if (asked.ifNoneMatch !== undefined) return holdsTag(asked.ifNoneMatch, etag, 'weak') ? 304 : undefined;
+  const since = dateOf(asked.ifModifiedSince);
   return since !== undefined && modifiedMs <= since ? 304 : undefined;
 }
 
 /** Whether a range may be answered: there is no `If-Range`, or it names exactly this state (section 13.1.5). */
-export function rangeApplies(headers: HeaderList, { etag, modifiedMs }: Validators): boolean {
-  const condition = fieldOf(headers, 'if-range');
-  if (condition === undefined) return true;
-  return condition.includes('"') ? condition === etag : parseHttpDate(condition) === modifiedMs;
+export function rangeApplies({ ifRange }: Asked, { etag, modifiedMs }: Validators): boolean {
+  if (ifRange === undefined) return true;
+  const condition = ifRange.trim();
+  if (condition.includes('"')) return condition === etag && !etag.startsWith('W/');
+  return parseHttpDate(condition) === modifiedMs;
 }
 
-function fieldOf(headers: HeaderList, name: string): string | undefined {
-  const values = getAllHeaders(headers, name);
-  return values.length === 0 ? undefined : values.join(', ').trim();
-}
-
-function dateOf(headers: HeaderList, name: string): number | undefined {
-  const text = fieldOf(headers, name);
-  return text === undefined ? undefined : parseHttpDate(text);
+function dateOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : parseHttpDate(text.trim());
 }
 
 /** Whether a list of entity tags (a comma may stand inside one) holds ours, or is `*`. */
 function holdsTag(list: string, etag: string, comparison: 'strong' | 'weak'): boolean {
-  if (list === '*') return true;
+  const isWeak = etag.startsWith('W/');
+  // By far the most common: the one tag we gave.
+  if (list === etag && (comparison === 'weak' || !isWeak)) return true;
+  if (list.trim() === '*') return true;
+  if (isWeak && comparison === 'strong') return false;
+  const opaque = isWeak ? etag.slice(2) : etag;
   for (const [, weak, tag] of list.matchAll(/(W\/)?("[^"]*")/g)) {
-    if (tag === etag && (comparison === 'weak' || weak === undefined)) return true;
+    if (tag === opaque && (comparison === 'weak' || weak === undefined)) return true;
   }
   return false;
 }

@@ -116,7 +116,17 @@ export function placeByName(name: string, opened: BigIntStats): string | undefin
   return ino === opened.ino && dev === opened.dev ? place : undefined;
 }
 
-const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'ENXIO', 'ENODEV', 'EINVAL', 'ESTALE']);
+const ABSENT = new Set([
+  'ENOENT',
+  'ENOTDIR',
+  'ELOOP',
+  'ENAMETOOLONG',
+  'ENXIO',
+  'ENODEV',
+  'EINVAL',
+  'ESTALE',
+  'ERR_INVALID_ARG_VALUE',
+]);
 
 function statusFor(error: NodeJS.ErrnoException, root: Root, name: string): 403 | 404 {
   if (ABSENT.has(error.code ?? '')) return 404;

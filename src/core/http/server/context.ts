@@ -47,6 +47,7 @@ export class ServerContext {
   requests = 0;
   isStopping = false;
   onEmpty: (() => void) | undefined;
+  readonly #wantsFailures: boolean;
   readonly #wanted: ReadonlySet<ServerEvent['type']>;
   readonly #emit: (event: ServerEvent) => void;
   readonly #perAddress = new Map<string, number>();
@@ -62,7 +63,9 @@ export class ServerContext {
     );
     const events = options.events ?? DEFAULT_EVENTS;
     this.#wanted = new Set(events);
-    this.wantsRequests = events.includes('request');
+    const tells = events.includes('request');
+    this.wantsRequests = tells && options.failuresOnly !== true;
+    this.#wantsFailures = tells;
     this.wantsConnections = events.includes('connection-open') || events.includes('connection-close');
     this.#emit = options.onEvent;
   }
@@ -124,7 +127,7 @@ export class ServerContext {
 
   reportRequest(timed: TimedRequest, outcome: Outcome): void {
     this.requests += 1;
-    if (!this.wantsRequests) return;
+    if (!this.wantsRequests && !(this.#wantsFailures && outcome.status >= 500)) return;
     const { request } = timed;
     const ended = performance.now();
     const [arrived, called, answered] = timed.times ?? [ended, ended, ended];

@@ -34,12 +34,17 @@ export async function serveHttp(handler: Handler, options: ServeOptions): Promis
   const { promise: closed, resolve, reject } = Promise.withResolvers<void>();
   // Whoever waits for it is told; nobody has to.
   closed.catch(() => {});
-  const stop = (): void => {
-    if (context.isStopping) return;
+  const hurry = new AbortController();
+  const stop = (idleMs = 0): void => {
+    const wasStopping = context.isStopping;
     context.isStopping = true;
-    drain(context, listeners, options.graceMs ?? DEFAULT_GRACE_MS).then(resolve, reject);
+    if (idleMs === 0) hurry.abort();
+    if (wasStopping) return;
+    for (const { server } of listeners) server.close();
+    const graceMs = options.graceMs ?? DEFAULT_GRACE_MS;
+    drain(context, { graceMs, idleMs, hurry: hurry.signal }).then(resolve, reject);
   };
-  options.signal.addEventListener('abort', stop, { once: true });
+  options.signal.addEventListener('abort', () => stop(), { once: true });
   if (options.signal.aborted) stop();
   return {
     url: first.url,
@@ -50,26 +55,38 @@ export async function serveHttp(handler: Handler, options: ServeOptions): Promis
     get connections() {
       return context.connections.size;
     },
+    get requests() {
+      return context.requests;
+    },
     closed,
     close() {
-      if (context.isStopping) context.destroyAll();
+      if (hurry.signal.aborted) context.destroyAll();
       stop();
+      return closed;
+    },
+    retire(idleMs) {
+      if (!context.isStopping) stop(idleMs);
       return closed;
     },
     setTlsIdentity: (identity) => acceptor.setTlsIdentity(identity),
   };
 }
 
-/** Stops accepting, lets what runs finish, cuts what takes too long, then closes the handler. */
-async function drain(
-  context: ServerContext,
-  listeners: readonly OpenListener[],
-  graceMs: number,
-): Promise<void> {
+interface Patience {
+  readonly graceMs: number;
+  /** How long idle connections may bring another request. */
+  readonly idleMs: number;
+  /** Ends the patience with those. */
+  readonly hurry: AbortSignal;
+}
+
+/** Lets what runs finish, cuts what takes too long, then closes the handler. */
+async function drain(context: ServerContext, { graceMs, idleMs, hurry }: Patience): Promise<void> {
+  // Not until all are gone: what is in its handshake is yet to become a connection.
+  if (idleMs > 0) await delay(idleMs, undefined, { signal: hurry }).catch(() => {});
   const isEmpty = new Promise<void>((resolve) => {
     context.onEmpty = resolve;
   });
-  for (const { server } of listeners) server.close();
   for (const connection of [...context.connections]) connection.drain();
   if (context.connections.size > 0) {
     const grace = new AbortController();

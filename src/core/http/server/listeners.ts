@@ -9,19 +9,20 @@ const BACKLOG = 4096;
 
 /** A bound server, and where it can be reached. */
 export interface OpenListener {
-  readonly server: Server;
+  readonly server: Pick<Server, 'close'> | { close(): void };
   readonly event: ListeningEvent;
 }
 
 /** Binds one of the places to listen at; each connection goes to `accept`. */
 export async function openListener(
   target: ListenTarget,
-  options: ServeOptions,
+  options: Pick<ServeOptions, 'tls' | 'backlog' | 'reusePort' | 'portFallback'>,
   accept: (socket: Socket, isSecure: boolean) => void,
 ): Promise<OpenListener> {
   const isSecure = options.tls !== undefined && target.tls !== false;
   const scheme = isSecure ? 'https' : 'http';
   const onSocket = (socket: Socket): void => accept(socket, isSecure);
+  if ('source' in target) return { server: { close: target.source(onSocket) }, event: target.event };
   const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, onSocket);
   const backlog = options.backlog ?? BACKLOG;
   if ('path' in target) {

@@ -103,7 +103,10 @@ class StreamSender {
     this.#timer = setTimeout(() => this.#sendHead(), HEAD_WAIT_MS);
     wire.source = { destroy: () => this.#stop(new Error('the client has left')) };
     source.on('error', (error) => this.#stop(error));
-    source.on('close', () => this.#stop(new Error('the content ended too early')));
+    source.on('close', () => {
+      // Trailers may take longer than the stream needs to close after its end.
+      if (!source.readableEnded) this.#stop(new Error('the content ended too early'));
+    });
     source.on('end', () => this.#end());
     source.on('data', (chunk: Buffer | string) => this.#chunk(chunk));
     if (source.destroyed) this.#stop(source.errored ?? new Error('the content is gone'));

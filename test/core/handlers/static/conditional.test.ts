@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { readAsked } from '../../../../src/core/handlers/static/asked.js';
 import { checkConditions, rangeApplies } from '../../../../src/core/handlers/static/conditional.js';
 
 const NOW = { etag: '"5-abc"', modifiedMs: Date.UTC(2026, 2, 1, 12, 0, 0) };
@@ -35,16 +36,27 @@ const CASES: readonly Case[] = [
 
 for (const [outcome, ...headers] of CASES) {
   test(`${JSON.stringify(headers)} comes to ${outcome ?? 'an answer as usual'}`, () => {
-    assert.equal(checkConditions(headers, NOW), outcome);
+    assert.equal(checkConditions(readAsked(headers), NOW), outcome);
   });
 }
 
 test('a range applies to exactly the state If-Range names', () => {
-  const applies = (value: string) => rangeApplies([['If-Range', value]], NOW);
-  assert.ok(rangeApplies([], NOW));
+  const applies = (value: string) => rangeApplies(readAsked([['If-Range', value]]), NOW);
+  assert.ok(rangeApplies(readAsked([]), NOW));
   assert.ok(applies('"5-abc"'));
   assert.ok(applies(AT));
   for (const other of ['W/"5-abc"', '"5-abd"', BEFORE, 'Sun, 01 Mar 2026 12:00:01 GMT', 'nonsense', '*']) {
     assert.ok(!applies(other), other);
   }
+});
+
+test('a weak tag can be compared for a 304, but neither for a range nor for If-Match', () => {
+  const weak = { ...NOW, etag: 'W/"5-abc"' };
+  const outcome = (name: string, value: string) => checkConditions(readAsked([[name, value]]), weak);
+  assert.equal(outcome('If-None-Match', 'W/"5-abc"'), 304);
+  assert.equal(outcome('If-None-Match', '"5-abc"'), 304);
+  assert.equal(outcome('If-Match', 'W/"5-abc"'), 412);
+  assert.equal(outcome('If-Match', '"5-abc"'), 412);
+  assert.equal(outcome('If-Match', '*'), undefined);
+  assert.ok(!rangeApplies(readAsked([['If-Range', 'W/"5-abc"']]), weak));
 });

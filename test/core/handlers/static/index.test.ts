@@ -268,7 +268,7 @@ test('a range is answered with just that part, also of a large file', async (t) 
   }
 });
 
-test('a range nobody can satisfy is 416 with the size; one that makes no sense, or several, are ignored', async (t) => {
+test('a range nobody can satisfy is 416 with the size; one that makes no sense is ignored', async (t) => {
   const port = await start(t, tempDir(t, { 'file.txt': '0123456789', empty: '' }));
   const range = (value: string, path = '/file.txt') => ask(port, path, { headers: { Range: value } });
   const refused = await range('bytes=10-');
@@ -276,7 +276,7 @@ test('a range nobody can satisfy is 416 with the size; one that makes no sense, 
   assert.equal(refused.header('content-range'), 'bytes */10');
   assert.ok(!refused.text.includes('0123'));
   assert.equal((await range('bytes=0-', '/empty')).status, 416);
-  for (const value of ['bytes=5-2', 'bytes=x', 'lines=0-1', 'bytes=0-0,2-3']) {
+  for (const value of ['bytes=5-2', 'bytes=x', 'lines=0-1']) {
     assert.equal((await range(value)).text, '0123456789', value);
   }
 });

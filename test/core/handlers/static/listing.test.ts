@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -37,7 +38,7 @@ test('a listing is JSON for those who ask for it', async (t) => {
   });
 });
 
-test('a listing is a page for everyone else: sizes, dates, a way up, no script', async (t) => {
+test('a listing is a page for everyone else: sizes, dates, a way up, its own script and no other', async (t) => {
   const root = tempDir(t, { 'a b/c/file.txt': 'x'.repeat(5 * 1024) });
   utimesSync(join(root, 'a b/c/file.txt'), 1_700_000_000, 1_700_000_000);
   const answer = await ask(await start(t, root), '/a%20b/c/');
@@ -46,12 +47,18 @@ test('a listing is a page for everyone else: sizes, dates, a way up, no script',
     answer.header('content-security-policy') ?? '',
     /^default-src 'none'; style-src 'unsafe-inline'/,
   );
-  assert.match(answer.text, /<a href="\.\.\/">\.\.\/<\/a>/);
+  assert.match(answer.text, /<a href="\.\.\/">(?:<svg.*?<\/svg>)?\.\.\/<\/a>/);
   assert.match(answer.text, /<a href="\.\.\/\.\.\/">\/<\/a><a href="\.\.\/"><bdi>a b<\/bdi><\/a>/);
-  assert.match(answer.text, /<a href="\.\/file\.txt"><bdi>file\.txt<\/bdi><\/a>/);
+  assert.match(answer.text, /<a href="\.\/file\.txt"><svg.*?<\/svg><bdi>file\.txt<\/bdi><\/a>/);
   assert.match(answer.text, /5\.0 KiB/);
   assert.match(answer.text, /2023-11-14 22:13/);
-  assert.ok(!answer.text.includes('<script'));
+  const scripts = [...answer.text.matchAll(/<script>(.*?)<\/script>/gs)];
+  const hash = createHash('sha256')
+    .update(scripts[0]?.[1] ?? '')
+    .digest('base64');
+  assert.equal(scripts.length, 1);
+  assert.equal(answer.text.split('<script').length, 2);
+  assert.ok(answer.header('content-security-policy')?.includes(`script-src 'sha256-${hash}'`));
 });
 
 test('folders come first, and numbers in names count as numbers', async (t) => {
@@ -138,4 +145,101 @@ test('a folder of thousands is listed whole, and listing leaves no descriptor op
   for (let count = 0; count < 20; count += 1) await ask(port, '/many/', { method: 'HEAD' });
   const after = countDescriptors();
   if (before !== undefined && after !== undefined) assert.ok(after <= before + 2, `${before} → ${after}`);
+});
+
+/** The names on a page in their order. */
+async function shown(port: number, target: string): Promise<string[]> {
+  const { text } = await ask(port, target);
+  return [...text.matchAll(/<bdi>([^<]*)<\/bdi><\/a><\/td>/g)].map(([, name]) => name as string);
+}
+
+function sizedSite(t: TestContext): string {
+  const root = tempDir(t, { 'b.txt': '12', 'a.txt': '1', 'c.txt': '123', 'z/x': '' });
+  for (const [name, time] of [
+    ['a.txt', 300],
+    ['b.txt', 100],
+    ['c.txt', 200],
+  ] as const) {
+    utimesSync(join(root, name), time, time);
+  }
+  return root;
+}
+
+test('a listing is sorted as the query says, without script and in JSON too', async (t) => {
+  const port = await start(t, sizedSite(t));
+  const files = async (query: string) => (await names(port, `/${query}`)).join(' ');
+  assert.equal(await files(''), 'z a.txt b.txt c.txt');
+  assert.equal(await files('?sort=name&order=desc'), 'z c.txt b.txt a.txt');
+  assert.equal(await files('?sort=size'), 'z c.txt b.txt a.txt');
+  assert.equal(await files('?sort=size&order=asc'), 'z a.txt b.txt c.txt');
+  assert.equal(await files('?sort=date'), 'z a.txt c.txt b.txt');
+  assert.equal(await files('?sort=<script>&order=up'), 'z a.txt b.txt c.txt');
+  assert.deepEqual(await shown(port, '/?sort=date&order=asc'), ['b.txt', 'c.txt', 'a.txt']);
+});
+
+test('the headings link to the other orders and say which one it is', async (t) => {
+  const port = await start(t, sizedSite(t));
+  const { text } = await ask(port, '/?sort=size&search=x');
+  assert.match(
+    text,
+    /data-sort="size"[^>]* aria-sort="descending"><a href="\?sort=size&amp;order=asc&amp;search=x">/,
+  );
+  assert.match(text, /data-sort="name"><a href="\?sort=name&amp;order=asc&amp;search=x">/);
+});
+
+test('what listings are sorted by can be set, and the query still wins', async (t) => {
+  const port = await start(t, sizedSite(t), { features: { sort: 'size' } });
+  assert.deepEqual(await names(port), ['z', 'c.txt', 'b.txt', 'a.txt']);
+  assert.deepEqual(await names(port, '/?sort=name'), ['z', 'a.txt', 'b.txt', 'c.txt']);
+});
+
+test('a search finds names without regard to case, and is shown escaped', async (t) => {
+  const port = await start(t, tempDir(t, { 'Report.pdf': '', 'old-report.txt': '', 'other.txt': '' }));
+  assert.deepEqual(await names(port, '/?search=REPORT'), ['old-report.txt', 'Report.pdf']);
+  assert.deepEqual(await names(port, '/?search=nothing'), []);
+  const { text } = await ask(port, '/?search=%22%3E%3Cscript%3Ex');
+  assert.ok(text.includes('value="&quot;&gt;&lt;script&gt;x"') && !text.includes('"><script>x'));
+});
+
+test('a folder of thousands is shown a page at a time, sorted as a whole', async (t) => {
+  const root = tempDir(t);
+  for (let count = 1; count <= 2500; count += 1) writeFileSync(join(root, `file-${count}`), '');
+  const port = await start(t, root);
+  const pages = await Promise.all(['/', '/?page=2', '/?page=3'].map((target) => shown(port, target)));
+  assert.deepEqual(
+    pages.map((page) => [page.length, page[0]]),
+    [
+      [1000, 'file-1'],
+      [1000, 'file-1001'],
+      [500, 'file-2001'],
+    ],
+  );
+  const { text } = await ask(port, '/?page=2&order=desc');
+  assert.match(text, /rel="prev" href="\?sort=name&amp;order=desc"/);
+  assert.match(text, /rel="next" href="\?sort=name&amp;order=desc&amp;page=3"/);
+  assert.match(text, /2500 entries/);
+  assert.deepEqual(await shown(port, '/?page=99'), []);
+});
+
+test('the README of a folder is shown as text, the Markdown one first', async (t) => {
+  const root = tempDir(t, {
+    'readme.txt': 'plain',
+    'README.md': '# Title\n<script>alert(1)</script> & "more"',
+    'long/README': 'é'.repeat(100_000),
+    'none/x': '',
+  });
+  const port = await start(t, root);
+  const { text } = await ask(port, '/');
+  assert.ok(text.includes('&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;more&quot;'));
+  assert.ok(!text.includes('<script>alert') && !text.includes('plain'));
+  const long = (await ask(port, '/long/')).text;
+  assert.ok(long.includes('é'.repeat(30_000)) && long.includes('the whole file') && !long.includes('\ufffd'));
+  assert.ok(!(await ask(port, '/none/')).text.includes('class="readme"'));
+});
+
+test('a README that is a link out of the folder is not shown', { skip: isWindows }, async (t) => {
+  const folder = tempDir(t, { 'site/x': '', secret: 'not for you' });
+  symlinkSync('../secret', join(folder, 'site/README.md'));
+  const { text } = await ask(await start(t, join(folder, 'site')), '/');
+  assert.ok(!text.includes('not for you'));
 });

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { HttpResponse } from '../../../../src/core/http/messages.js';
 import { exchange, RawClient, start, statuses, text } from './raw.js';
 
@@ -75,6 +76,18 @@ test('trailers follow the last chunk', async (t) => {
     body: Readable.from([Buffer.from('abc')]),
     trailers: () => [['X-Sum', '1']],
   }));
+  assert.equal(bodyOf(received), '3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n');
+});
+
+test('trailers that take their time are waited for, though the stream has closed', async (t) => {
+  const body = new Readable({ read() {} });
+  body.push('abc');
+  body.push(null);
+  const trailers = async () => {
+    await nextTurn();
+    return [['X-Sum', '1']] as const;
+  };
+  const received = await sent(t, () => ({ status: 200, headers: [], body, trailers }));
   assert.equal(bodyOf(received), '3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n');
 });
 

@@ -1,0 +1,99 @@
+import { NettoolError } from '../core/errors.js';
+import type { Handler } from '../core/http/handler.js';
+import type { MetricsSnapshot } from '../core/http/metrics.js';
+import type { ServerEvent } from '../core/http/server-types.js';
+import type { Wrapper } from '../core/http/wrappers/wrap.js';
+import type { ServerFlags } from './serve-server-flags.js';
+
+/** What {@link createOperation} goes by. */
+export interface OperationOptions {
+  readonly flags: ServerFlags;
+  readonly isTrusted: (address: string) => boolean;
+  readonly isTls: boolean;
+  readonly addSecret: (secret: string) => void;
+  /** How many connections are open. */
+  readonly connections: () => number;
+  /** The figures of all workers, in one of several. */
+  readonly collect: (() => Promise<MetricsSnapshot | undefined>) | undefined;
+}
+
+/** What stands around a site: who may come in how often, what every answer says, what operators ask for. */
+export interface Operation {
+  wrap(handler: Handler): Handler;
+  /** Counts, with `--metrics`. */
+  readonly onEvent?: (event: ServerEvent) => void;
+  readonly snapshot?: () => MetricsSnapshot;
+}
+
+const HSTS = ['Strict-Transport-Security', 'max-age=31536000'] as const;
+
+/** Makes what the flags ask for around a site. */
+export async function createOperation(options: OperationOptions): Promise<Operation> {
+  const { flags, isTrusted, isTls, addSecret } = options;
+  const { wrap } = await import('../core/http/wrappers/wrap.js');
+  const wrappers: Wrapper[] = [];
+  if (flags.limitRate !== undefined) {
+    const { throttleAnswers } = await import('../core/http/wrappers/throttle.js');
+    wrappers.push(throttleAnswers(flags.limitRate));
+  }
+  wrappers.push(...(await fieldWrappers(flags, isTls)));
+  if (flags.health !== undefined) {
+    const { answerAt } = await import('../core/http/wrappers/answer-at.js');
+    wrappers.push(answerAt(flags.health, 'text/plain; charset=utf-8', () => 'ok\n'));
+  }
+  const metrics = await createMetricsWrapper(options);
+  if (metrics !== undefined) wrappers.push(metrics.wrapper);
+  if (flags.rateLimit !== undefined) {
+    const { limitRequests } = await import('../core/http/wrappers/rate-limit.js');
+    const { clientAddress } = await import('../core/http/forwarded-client.js');
+    wrappers.push(
+      limitRequests({ ...flags.rateLimit, addressOf: (request) => clientAddress(request, isTrusted) }),
+    );
+  }
+  const users = await userWrapper(flags, addSecret);
+  if (users !== undefined) wrappers.push(users);
+  return {
+    wrap: (handler) => wrap(handler, ...wrappers),
+    ...(metrics !== undefined && { onEvent: metrics.onEvent, snapshot: metrics.snapshot }),
+  };
+}
+
+async function createMetricsWrapper({ flags, connections, collect }: OperationOptions) {
+  if (flags.metrics === undefined) return undefined;
+  const { createMetrics, METRICS_TYPE, renderMetrics } = await import('../core/http/metrics.js');
+  const { answerAt } = await import('../core/http/wrappers/answer-at.js');
+  const { onEvent, snapshot } = createMetrics(connections);
+  const wrapper = answerAt(flags.metrics, METRICS_TYPE, async () =>
+    renderMetrics((await collect?.()) ?? snapshot()),
+  );
+  return { onEvent, snapshot, wrapper };
+}
+
+async function fieldWrappers(flags: ServerFlags, isTls: boolean): Promise<readonly Wrapper[]> {
+  if (flags.hsts === true && !isTls) {
+    throw new NettoolError('USAGE', '--hsts is for HTTPS', { hint: 'add --tls, or --cert FILE' });
+  }
+  const fields = [...(flags.hsts === true ? [HSTS] : []), ...(flags.header ?? [])];
+  if (fields.length === 0 && flags.cors === undefined) return [];
+  const { allowOrigins, setFields } = await import('../core/http/wrappers/fields.js');
+  const origins = typeof flags.cors === 'string' ? flags.cors.split(',').map((origin) => origin.trim()) : [];
+  return [
+    ...(fields.length > 0 ? [setFields(fields)] : []),
+    ...(flags.cors === undefined ? [] : allowOrigins(origins)),
+  ];
+}
+
+async function userWrapper(
+  { auth, authWrites }: ServerFlags,
+  addSecret: (secret: string) => void,
+): Promise<Wrapper | undefined> {
+  if (auth === undefined) {
+    if (authWrites === true)
+      throw new NettoolError('USAGE', '--auth-writes needs a user', { hint: 'add --auth name:password' });
+    return undefined;
+  }
+  for (const user of auth) addSecret(user.slice(user.indexOf(':') + 1));
+  const { parseUser, requireUser } = await import('../core/http/wrappers/auth.js');
+  const { isWrite } = await import('../core/http/is-write.js');
+  return requireUser({ users: auth.map(parseUser), ...(authWrites === true && { applies: isWrite }) });
+}

@@ -1,0 +1,136 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { parseCount, parseDuration } from './options.js';
+
+/** A path and what is mounted there: `/api=app:app`. */
+export interface MountFlag {
+  readonly prefix: string;
+  readonly value: string;
+}
+
+/** The flags of `serve` for applications and everything else mounted beside the target. */
+export interface AppFlags {
+  /** Mounts; a value without `=` was the next argument, and `true` stands for none. */
+  readonly static?: ReadonlyArray<MountFlag | string | true>;
+  readonly app?: readonly MountFlag[];
+  readonly proxy?: readonly MountFlag[];
+  readonly cgi?: readonly MountFlag[];
+  readonly fastcgi?: readonly MountFlag[];
+  readonly upstreamHost?: string | true;
+  readonly balance?: 'round-robin' | 'least-connections' | 'hash';
+  readonly healthCheck?: string;
+  readonly rewrite?: readonly RewriteFlag[];
+  readonly wsgi?: boolean;
+  readonly asgi?: boolean;
+  readonly factory?: boolean;
+  readonly python?: string;
+  readonly threads?: number;
+  readonly workers?: number | 'auto';
+  readonly requestTimeout?: number;
+  readonly bootTimeout?: number;
+  readonly maxRequests?: number;
+  readonly reload?: boolean;
+  readonly debug?: boolean;
+}
+
+interface RewriteFlag {
+  readonly from: RegExp;
+  readonly to: string;
+}
+
+/** Declares them. */
+export function addAppFlags(command: Command): Command {
+  return command
+    .optionsGroup('Mounts:')
+    .option(
+      '--static [prefix=folder]',
+      'serve a folder there too; alone: send the target as it is, do not run it',
+      collectStatic,
+    )
+    .option('--app <prefix=target>', 'run an application there (repeatable)', collectMount)
+    .option('--proxy <prefix=url[,url]>', 'pass requests on to these servers (repeatable)', collectMount)
+    .option('--cgi <prefix=folder>', 'run the scripts of a folder (repeatable)', collectMount)
+    .option(
+      '--fastcgi <prefix=address>',
+      'have host:port or unix:/path run the scripts of the target folder',
+      collectMount,
+    )
+    .optionsGroup('Upstreams (--proxy):')
+    .option(
+      '--upstream-host [name]',
+      "send upstreams their own name, or this one, instead of the client's Host",
+    )
+    .addOption(
+      new Option('--balance <how>', 'how an upstream is chosen').choices([
+        'round-robin',
+        'least-connections',
+        'hash',
+      ]),
+    )
+    .option('--health-check <path>', 'ask upstreams for this path every 10 s, and leave out those that fail')
+    .option(
+      '--rewrite <regex=>path>',
+      'change the path for the upstream; $1 is a group (repeatable)',
+      collectRewrite,
+    )
+    .optionsGroup('Applications:')
+    .option('--wsgi', 'the Python application speaks WSGI (else it is found out)')
+    .option('--asgi', 'the Python application speaks ASGI')
+    .option('--factory', 'the callable makes the application')
+    .option('--python <path>', 'the interpreter or virtual environment')
+    .option('--workers <n>', "worker processes, or 'auto' for one per core", parseWorkers)
+    .option('--threads <n>', 'requests a WSGI worker answers at a time', parseAtLeastOne)
+    .option(
+      '--request-timeout <time>',
+      'how long an application may take to answer (default: 60s; 504)',
+      parseDuration,
+    )
+    .option('--boot-timeout <time>', 'how long it may take to start (default: 30s)', parseDuration)
+    .option('--max-requests <n>', 'replace a worker after so many', parseAtLeastOne)
+    .option('--reload', 'load the application anew when its files change')
+    .option('--debug', 'show failures of applications on the page');
+}
+
+/** `/api=app:app` as prefix and value; the prefix starts with a slash and does not end with one. */
+export function parseMount(text: string): MountFlag {
+  const equals = text.indexOf('=');
+  const prefix = text.slice(0, equals).replace(/\/+$/, '');
+  const value = text.slice(equals + 1);
+  if (equals === -1 || value === '')
+    throw new InvalidArgumentError(`'${text}' is not prefix=value (like /api=…).`);
+  if (prefix !== '' && !/^\/[^?#%\s]+$/.test(prefix)) {
+    throw new InvalidArgumentError(`in '${text}' the prefix '${prefix}' does not start with a slash.`);
+  }
+  return { prefix, value };
+}
+
+function collectMount(text: string, previous: readonly MountFlag[] = []): MountFlag[] {
+  return [...previous, parseMount(text)];
+}
+
+/** Without `=` the word is not for the flag: it is the target that follows it. */
+function collectStatic(
+  text: string,
+  previous: NonNullable<AppFlags['static']> = [],
+): NonNullable<AppFlags['static']> {
+  return [...previous, text.startsWith('/') && text.includes('=') ? parseMount(text) : text];
+}
+
+function collectRewrite(text: string, previous: readonly RewriteFlag[] = []): RewriteFlag[] {
+  const arrow = text.indexOf('=>');
+  if (arrow < 1) throw new InvalidArgumentError(`'${text}' is not regex=>path.`);
+  try {
+    return [...previous, { from: new RegExp(text.slice(0, arrow)), to: text.slice(arrow + 2) }];
+  } catch {
+    throw new InvalidArgumentError(`'${text.slice(0, arrow)}' is not a regular expression.`);
+  }
+}
+
+function parseWorkers(text: string): number | 'auto' {
+  return text === 'auto' ? 'auto' : parseAtLeastOne(text);
+}
+
+function parseAtLeastOne(text: string): number {
+  const count = parseCount(text);
+  if (count === 0) throw new InvalidArgumentError('it has to be at least 1.');
+  return count;
+}

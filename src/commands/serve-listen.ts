@@ -1,0 +1,89 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { NettoolError } from '../core/errors.js';
+import type { ListenTarget, RunningServer, TlsIdentity } from '../core/http/server-types.js';
+import type { Context, Io } from './context.js';
+import type { ServerFlags } from './serve-server-flags.js';
+
+/** The first descriptor systemd hands over (sd_listen_fds(3)). */
+const FIRST_INHERITED_FD = 3;
+
+/** Where to listen when it is not a host and a port: a Unix socket, or what systemd hands over; else `undefined`. */
+export function listenTargets({ io }: Context, host: string): readonly ListenTarget[] | undefined {
+  const inherited = Number(io.env.LISTEN_FDS ?? 0);
+  const isForUs = io.env.LISTEN_PID === undefined || Number(io.env.LISTEN_PID) === process.pid;
+  if (inherited > 0 && isForUs) {
+    return Array.from({ length: inherited }, (_, index) => ({ fd: FIRST_INHERITED_FD + index }));
+  }
+  return host.includes('/') ? [{ path: resolve(io.cwd, host) }] : undefined;
+}
+
+/** The certificate of the flags: from files, or made for this machine, its fingerprint told; `undefined` without TLS. */
+export async function prepareTls(context: Context, flags: ServerFlags): Promise<TlsIdentity | undefined> {
+  const { cert, key, tls, host } = flags;
+  if (cert !== undefined) {
+    const { readIdentity } = await import('../core/net/tls.js');
+    return readIdentity(...identityPaths(context, cert, key));
+  }
+  if (key !== undefined) throw new NettoolError('USAGE', '--key needs --cert');
+  if (tls !== true) return undefined;
+  const { createLocalIdentity } = await import('../core/net/local-ca.js');
+  const hosts = host.includes('/') ? [] : [host];
+  const identity = await createLocalIdentity(dataFolder(context.io), hosts);
+  const trust = identity.caPath === undefined ? '' : `, vouched for by ${identity.caPath}`;
+  if (!context.quiet)
+    context.io.stderr.write(`certificate for this machine${trust}\n  SHA-256 ${identity.fingerprint}\n`);
+  return identity;
+}
+
+/** Where this user's own authority lives (XDG Base Directory Specification). */
+function dataFolder({ env }: Io): string {
+  return join(env.XDG_DATA_HOME || join(env.HOME || homedir(), '.local/share'), 'nettool');
+}
+
+function identityPaths({ io }: Context, cert: string, key = cert): [string, string] {
+  return [resolve(io.cwd, cert), resolve(io.cwd, key)];
+}
+
+/** Has a server take its certificate anew whenever the files of the flags change. */
+export async function followCertificate(
+  context: Context,
+  flags: ServerFlags,
+  server: RunningServer,
+): Promise<void> {
+  const { cert, key } = flags;
+  if (cert === undefined) return;
+  const { watchIdentity } = await import('../core/net/watch-identity.js');
+  const say = (text: string): void => void (context.quiet || context.io.stderr.write(`${text}\n`));
+  const stop = watchIdentity(
+    ...identityPaths(context, cert, key),
+    (identity) => {
+      server.setTlsIdentity(identity);
+      say('the certificate has changed and is used from now on');
+    },
+    { onError: (error) => say(`the certificate has changed and is not used: ${error.message}`) },
+  );
+  void server.closed.finally(stop);
+}
+
+/** `--redirect-http`: a server beside the real one that sends its clients there. */
+export async function openRedirects(
+  { io }: Context,
+  { redirectHttp, host, cert, tls }: ServerFlags,
+  httpsPort: number,
+): Promise<RunningServer | undefined> {
+  if (redirectHttp === undefined) return undefined;
+  if (cert === undefined && tls !== true) {
+    throw new NettoolError('USAGE', '--redirect-http leads to HTTPS', { hint: 'add --tls, or --cert FILE' });
+  }
+  const { serveHttp } = await import('../core/http/server/index.js');
+  const { redirectToHttps } = await import('../core/http/https-redirect.js');
+  const { signal } = io;
+  return serveHttp(redirectToHttps(httpsPort), {
+    host,
+    port: redirectHttp,
+    signal,
+    events: [],
+    onEvent: () => {},
+  });
+}

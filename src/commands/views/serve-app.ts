@@ -1,0 +1,65 @@
+import type { HandlerEvent } from '../../core/handlers/handler-events.js';
+import type { PythonEvent } from '../../core/handlers/python/events.js';
+import { escapeControls, escapeLine } from '../output/escape.js';
+import type { Style } from '../output/style.js';
+
+/** What applications and upstreams behind a server say. */
+export type SiteEvent = HandlerEvent | PythonEvent;
+
+/** What an application wrote, as it is to stand on stderr; `undefined` for every other event. */
+export function viewOutput(event: SiteEvent): string | undefined {
+  if (event.type === 'application-output') return event.line;
+  return event.type === 'application-log' ? event.text.replace(/\n$/, '') : undefined;
+}
+
+/** An event of an application or upstream in words. */
+export function viewSiteEvent(event: SiteEvent, style: Style): string | undefined {
+  switch (event.type) {
+    case 'application':
+      return viewApplication(event, style);
+    case 'application-error':
+      return viewFailure(event, style);
+    case 'reload':
+      return event.ok
+        ? style.green(`reloaded (${escapeLine(event.reason)})`)
+        : `${style.red('not reloaded:')} ${escapeControls(event.message ?? event.reason)}`;
+    case 'upstream':
+      return `upstream ${escapeLine(event.url)} is ${event.state} (${escapeLine(event.reason)})`;
+    case 'worker':
+      return viewWorker(event, style);
+    default:
+      return undefined;
+  }
+}
+
+type Of<Type extends SiteEvent['type']> = Extract<SiteEvent, { type: Type }>;
+
+/** What was found, and the exact words to ask for it. */
+function viewApplication(event: Of<'application'>, style: Style): string {
+  const { target, kind, reason, framework, equivalent, pythonVersion, pythonReason, workers, threads } =
+    event;
+  const what = framework === null ? kind.toUpperCase() : `${framework}, ${kind.toUpperCase()}`;
+  const size = `${workers} ${workers === 1 ? 'worker' : 'workers'}${threads > 1 ? ` of ${threads} threads` : ''}`;
+  return [
+    `found ${style.bold(escapeLine(target))} (${what}; ${escapeLine(reason)})`,
+    style.dim(`the same in full: nettool serve ${escapeLine(equivalent)}`),
+    style.dim(`Python ${pythonVersion} (${escapeLine(pythonReason)}), ${size}`),
+  ].join('\n');
+}
+
+function viewFailure(event: Of<'application-error'>, style: Style): string {
+  const { method, target, message } = event;
+  const request = method === undefined ? '' : `${escapeLine(method)} ${escapeLine(target ?? '')} `;
+  const traceback =
+    'traceback' in event && event.traceback !== undefined
+      ? `\n${escapeControls(event.traceback.trimEnd())}`
+      : '';
+  return `${style.red(`${request}failed:`)} ${escapeControls(message)}${traceback}`;
+}
+
+/** Starting and stopping as planned is nobody's news. */
+function viewWorker({ pid, state, reason }: Of<'worker'>, style: Style): string | undefined {
+  if (reason === undefined || state === 'stopped') return undefined;
+  const line = `worker ${pid ?? '?'} ${state}: ${escapeControls(reason)}`;
+  return state === 'died' || state === 'failed' ? style.red(line) : style.dim(line);
+}

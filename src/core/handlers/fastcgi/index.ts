@@ -1,0 +1,170 @@
+import { resolve } from 'node:path';
+import { NettoolError } from '../../errors.js';
+import { errorResponse } from '../../http/error-response.js';
+import { type IsTrusted, trustNobody } from '../../http/forwarded.js';
+import { GatewayError } from '../../http/gateway-error.js';
+import type { Handler } from '../../http/handler.js';
+import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
+import { isIdempotent } from '../../http/methods.js';
+import { mayHaveBody } from '../../http/request-copy.js';
+import { type SpooledBody, spoolBody } from '../../http/spool.js';
+import { parseStreamAddress } from '../../net/stream-dial.js';
+import { cgiVariables, type ScriptPlace } from '../cgi-env.js';
+import type { OnHandlerEvent } from '../handler-events.js';
+import { normalizePrefix } from '../mounts.js';
+import { type ScriptOutput, toResponse } from '../script-answer.js';
+import { createFastcgiClient, type FastcgiClient } from './client.js';
+import type { FastcgiRequest } from './connection.js';
+import { locateScript, type ScriptFolder } from './script.js';
+
+/** How a FastCGI application, php-fpm above all, is put behind a server. */
+export interface FastcgiOptions {
+  /** `host:port` or `unix:/path`. */
+  readonly address: string;
+  /** The folder with the scripts. */
+  readonly root: string;
+  /** The same folder as the application sees it, when that is another one (a container, a chroot). */
+  readonly scriptRoot?: string;
+  readonly prefix?: string;
+  readonly extensions?: readonly string[];
+  readonly index?: string;
+  /** Variables beside those of the request. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Off when the scripts are not on this machine. */
+  readonly checksFiles?: boolean;
+  readonly connectTimeoutMs?: number;
+  /** How long the application may be silent. */
+  readonly timeoutMs?: number;
+  readonly maxBodyBytes?: number;
+  readonly maxConnections?: number;
+  readonly maxWaiting?: number;
+  readonly isTrusted?: IsTrusted;
+  readonly onEvent?: OnHandlerEvent;
+  /** Answers what is no script: the folder's other files. */
+  readonly fallback?: Handler;
+}
+
+/** Answers with what a FastCGI application says (FastCGI 1.0), php-fpm first of all. */
+export function createFastcgiHandler(options: FastcgiOptions): Handler {
+  const address = parseStreamAddress(options.address);
+  if (address === undefined) {
+    throw new NettoolError('USAGE', `'${options.address}' is no FastCGI address`, {
+      hint: 'write host:port or unix:/path',
+    });
+  }
+  const root = resolve(options.root);
+  const { timeoutMs = 60_000, connectTimeoutMs = 3000, maxConnections = 256, maxWaiting = 1024 } = options;
+  const folder: ScriptFolder = {
+    root,
+    scriptRoot: (options.scriptRoot ?? root).replace(/\/+$/, ''),
+    prefix: normalizePrefix(options.prefix ?? ''),
+    extensions: options.extensions ?? ['.php'],
+    index: options.index ?? 'index.php',
+    checksFiles: options.checksFiles ?? true,
+  };
+  const client = createFastcgiClient({ address, connectTimeoutMs, timeoutMs, maxConnections, maxWaiting });
+  const settings = { ...options, timeoutMs, onEvent: options.onEvent ?? (() => {}) };
+
+  return {
+    async handle(request) {
+      const place = await locateScript(request, folder);
+      if (place === 'missing') return errorResponse(404, request.headers);
+      if (place === undefined) {
+        return options.fallback?.handle(request) ?? errorResponse(404, request.headers);
+      }
+      try {
+        return await answer(request, place, client, settings);
+      } catch (error) {
+        if (!(error instanceof GatewayError)) throw error;
+        const { status, message } = error;
+        const { method, target } = request;
+        if (status >= 500) {
+          settings.onEvent({
+            type: 'application-error',
+            handler: 'fastcgi',
+            method,
+            target,
+            status,
+            message,
+          });
+        }
+        return errorResponse(status, request.headers);
+      }
+    },
+    async close() {
+      client.close();
+      await options.fallback?.close?.();
+    },
+  };
+}
+
+interface Settings extends FastcgiOptions {
+  readonly timeoutMs: number;
+  readonly onEvent: OnHandlerEvent;
+}
+
+async function answer(
+  request: IncomingRequest,
+  place: ScriptPlace,
+  client: FastcgiClient,
+  settings: Settings,
+): Promise<HttpResponse> {
+  const { signal, method, target } = request;
+  const { maxBodyBytes: maxBytes, timeoutMs } = settings;
+  // php-fpm gives a child to a request, and reads nothing whose length it does not know: all of it has to be here first.
+  const spool = mayHaveBody(request)
+    ? await spoolBody(request.body, { signal, ...(maxBytes === undefined ? {} : { maxBytes }) })
+    : undefined;
+  try {
+    const variables = variablesFor(request, place, spool, settings);
+    const makeRequest = (): FastcgiRequest => ({
+      variables,
+      body: spool?.stream(),
+      timeoutMs,
+      onStderr: (text) =>
+        settings.onEvent({ type: 'application-log', handler: 'fastcgi', method, target, text }),
+    });
+    const call = { request: makeRequest, isIdempotent: isIdempotent(method), signal };
+    const { reply, first, output } = await client.call(call);
+    const disposing = disposeWith(output, spool);
+    // PHP says `Status: 302` beside every Location; from others a lone one is for the client, too.
+    if (reply.kind === 'local-redirect') {
+      disposing.release(false);
+      return { status: 302, headers: [['Location', reply.target]] };
+    }
+    return toResponse(reply, first, disposing, method);
+  } catch (error) {
+    await spool?.dispose();
+    throw error;
+  }
+}
+
+function disposeWith(output: ScriptOutput, spool: SpooledBody | undefined): ScriptOutput {
+  if (spool === undefined) return output;
+  return {
+    read: () => output.read(),
+    rest: () => output.rest?.(),
+    release(isComplete) {
+      output.release(isComplete);
+      void spool.dispose();
+    },
+  };
+}
+
+function variablesFor(
+  request: IncomingRequest,
+  place: ScriptPlace,
+  spool: SpooledBody | undefined,
+  { env, isTrusted = trustNobody }: Settings,
+): Record<string, string> {
+  const variables = cgiVariables(request, place, {
+    bodyBytes: spool?.sizeBytes,
+    passAuthorization: true,
+    keepForwarded: isTrusted(request.remoteAddress),
+  });
+  // As nginx's fastcgi_params has them: php-fpm compares and older applications read them.
+  variables.DOCUMENT_URI = place.scriptName + place.pathInfo;
+  variables.CONTENT_LENGTH ??= '';
+  variables.CONTENT_TYPE ??= '';
+  return { ...variables, ...env };
+}

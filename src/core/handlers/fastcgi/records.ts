@@ -1,0 +1,147 @@
+import { GatewayError } from '../../http/gateway-error.js';
+
+/** Record types (FastCGI 1.0, section 8). */
+export const BEGIN_REQUEST = 1;
+export const END_REQUEST = 3;
+export const PARAMS = 4;
+export const STDIN = 5;
+export const STDOUT = 6;
+export const STDERR = 7;
+
+const VERSION = 1;
+const HEADER_BYTES = 8;
+const RESPONDER = 1;
+const KEEP_CONNECTION = 1;
+
+/** The most one record is filled with: a multiple of eight, so that no padding is needed. */
+export const MAX_CONTENT_BYTES = 65_528;
+
+/** One request at a time on a connection: every one is number 1. */
+export const REQUEST_ID = 1;
+
+/** Content of any size as the records of a stream, without the empty one that ends it. */
+export function encodeStream(type: number, content: Buffer): Buffer[] {
+  const pieces: Buffer[] = [];
+  for (let at = 0; at < content.byteLength; at += MAX_CONTENT_BYTES) {
+    const piece = content.subarray(at, at + MAX_CONTENT_BYTES);
+    pieces.push(recordHeader(type, piece.byteLength), piece);
+  }
+  return pieces;
+}
+
+/** The empty record that ends a stream. */
+export function encodeEnd(type: number): Buffer {
+  return recordHeader(type, 0);
+}
+
+/** Opens a request to a responder on a connection that is to stay. */
+export function encodeBegin(): Buffer {
+  return Buffer.concat([
+    recordHeader(BEGIN_REQUEST, 8),
+    Buffer.from([RESPONDER >> 8, RESPONDER, KEEP_CONNECTION, 0, 0, 0, 0, 0]),
+  ]);
+}
+
+/** Name-value pairs (FastCGI 1.0, section 3.4); strings have a character per byte. */
+export function encodePairs(pairs: Readonly<Record<string, string>>): Buffer {
+  const names = Object.keys(pairs);
+  let size = 0;
+  for (const name of names) {
+    const value = pairs[name] as string;
+    size += (name.length < 128 ? 1 : 4) + (value.length < 128 ? 1 : 4) + name.length + value.length;
+  }
+  const bytes = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (const name of names) {
+    const value = pairs[name] as string;
+    at = writeLength(bytes, name.length, at);
+    at = writeLength(bytes, value.length, at);
+    at += bytes.write(name, at, 'latin1');
+    at += bytes.write(value, at, 'latin1');
+  }
+  return bytes;
+}
+
+function writeLength(bytes: Buffer, length: number, at: number): number {
+  if (length < 128) return bytes.writeUInt8(length, at);
+  return bytes.writeUInt32BE((length | 0x80000000) >>> 0, at);
+}
+
+function recordHeader(type: number, contentBytes: number): Buffer {
+  return Buffer.from([VERSION, type, 0, REQUEST_ID, contentBytes >> 8, contentBytes & 0xff, 0, 0]);
+}
+
+/** Takes what a {@link RecordParser} finds. */
+export interface RecordSink {
+  onStdout(bytes: Buffer): void;
+  onStderr(bytes: Buffer): void;
+  /** The request is over; `protocolStatus` 0 is well. */
+  onEnd(protocolStatus: number): void;
+}
+
+/** Reads the records of one connection, cut wherever the network cut them. Throws at what is no FastCGI. */
+export class RecordParser {
+  readonly #sink: RecordSink;
+  readonly #header = Buffer.alloc(HEADER_BYTES);
+  readonly #end = Buffer.alloc(8);
+  #headerBytes = 0;
+  #type = 0;
+  #contentLeft = 0;
+  #paddingLeft = 0;
+  #endBytes = 0;
+
+  constructor(sink: RecordSink) {
+    this.#sink = sink;
+  }
+
+  push(chunk: Buffer): void {
+    let at = 0;
+    while (at < chunk.byteLength) {
+      if (this.#contentLeft > 0) {
+        const piece = chunk.subarray(at, at + this.#contentLeft);
+        at += piece.byteLength;
+        this.#contentLeft -= piece.byteLength;
+        this.#take(piece);
+      } else if (this.#paddingLeft > 0) {
+        const skipped = Math.min(this.#paddingLeft, chunk.byteLength - at);
+        at += skipped;
+        this.#paddingLeft -= skipped;
+      } else {
+        const copied = chunk.copy(this.#header, this.#headerBytes, at, at + HEADER_BYTES - this.#headerBytes);
+        at += copied;
+        this.#headerBytes += copied;
+        if (this.#headerBytes === HEADER_BYTES) this.#begin();
+      }
+    }
+  }
+
+  #begin(): void {
+    const header = this.#header;
+    this.#headerBytes = 0;
+    const type = header[1] as number;
+    if (header[0] !== VERSION) throw new GatewayError(502, 'the application does not speak FastCGI');
+    if (header.readUInt16BE(2) !== REQUEST_ID)
+      throw new GatewayError(502, 'a FastCGI record of another request');
+    if (type !== STDOUT && type !== STDERR && type !== END_REQUEST) {
+      throw new GatewayError(502, `an unexpected FastCGI record (type ${type})`);
+    }
+    this.#type = type;
+    this.#contentLeft = header.readUInt16BE(4);
+    this.#paddingLeft = header[6] as number;
+    this.#endBytes = 0;
+    if (type === END_REQUEST && this.#contentLeft !== 8) {
+      throw new GatewayError(502, 'a malformed end of a FastCGI request');
+    }
+  }
+
+  #take(piece: Buffer): void {
+    if (this.#type === STDOUT) this.#sink.onStdout(piece);
+    else if (this.#type === STDERR) this.#sink.onStderr(piece);
+    else this.#takeEnd(piece);
+  }
+
+  #takeEnd(piece: Buffer): void {
+    this.#endBytes += piece.copy(this.#end, this.#endBytes);
+    if (this.#endBytes === 8) this.#sink.onEnd(this.#end[4] as number);
+  }
+}

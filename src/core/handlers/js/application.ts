@@ -1,0 +1,131 @@
+import { type IncomingMessage, Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { NettoolError } from '../../errors.js';
+import type { LoadedModule } from './load.js';
+
+/** What a module that can be served comes down to. */
+export type JsApplication = FetchApplication | NodeApplication;
+
+/** Takes over the connection of a request that asks for another protocol, as `upgrade` of node:http does. */
+export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => unknown;
+
+interface Common {
+  readonly upgrade: UpgradeListener | undefined;
+  close(): Promise<void>;
+}
+
+/** `fetch(request)` of the web standard. */
+export interface FetchApplication extends Common {
+  readonly kind: 'fetch';
+  fetch(request: Request, env: object, context: object): unknown;
+}
+
+/** `(req, res)` of node:http. */
+export interface NodeApplication extends Common {
+  readonly kind: 'node';
+  listener(request: IncomingMessage, response: ServerResponse): unknown;
+}
+
+/** The names an application may be exported by, beside `default`. */
+const NAMES = ['default', 'app', 'application', 'handler', 'server'] as const;
+
+/**
+ * What a module has to serve: `export default { fetch }` and its like (Hono, h3), a Node request listener
+ * (Express), a Koa or Fastify application, a server of node:http. Undefined when it exports nothing of the kind.
+ */
+export async function findApplication(module: LoadedModule): Promise<JsApplication | undefined> {
+  const upgrade = asUpgrade(module.upgrade);
+  if (typeof module.fetch === 'function') return fetchApplication(module, upgrade);
+  for (const name of NAMES) {
+    let exported = module[name];
+    // What a CommonJS module compiled from an ES module has as its default.
+    if (isRecord(exported) && exported.__esModule === true && 'default' in exported)
+      exported = exported.default;
+    const found = exported === undefined ? undefined : await toApplication(exported, upgrade);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** A server of node:http as an application. */
+export function serverApplication(server: Server): NodeApplication {
+  return {
+    kind: 'node',
+    listener: (request, response) => server.emit('request', request, response),
+    upgrade: server.listenerCount('upgrade') > 0 ? (...args) => server.emit('upgrade', ...args) : undefined,
+    close: nothing,
+  };
+}
+
+async function toApplication(
+  exported: unknown,
+  upgrade: UpgradeListener | undefined,
+): Promise<JsApplication | undefined> {
+  if (!isRecord(exported)) return undefined;
+  if (typeof exported.fetch === 'function') {
+    return fetchApplication(exported, upgrade ?? asUpgrade(exported.upgrade));
+  }
+  if (exported instanceof Server) return serverApplication(exported);
+  if (typeof exported.ready === 'function' && typeof exported.routing === 'function') {
+    return fastifyApplication(exported, upgrade);
+  }
+  if (typeof exported.callback === 'function' && typeof exported.use === 'function') {
+    const listener = exported.callback() as NodeApplication['listener'];
+    return { kind: 'node', listener, upgrade, close: nothing };
+  }
+  if (typeof exported !== 'function') return undefined;
+  // `(request) => new Response()`; an Express application takes three, a Node listener two.
+  const listener = exported as unknown as NodeApplication['listener'];
+  if (listener.length < 2 && !('handle' in exported)) return fetchApplication({ fetch: exported }, upgrade);
+  return { kind: 'node', listener, upgrade, close: nothing };
+}
+
+function fetchApplication(
+  holder: Record<string, unknown>,
+  upgrade: UpgradeListener | undefined,
+): FetchApplication {
+  return {
+    kind: 'fetch',
+    // Called on its holder: many are methods.
+    fetch: (request, env, context) => (holder.fetch as FetchApplication['fetch'])(request, env, context),
+    upgrade,
+    close: nothing,
+  };
+}
+
+/** Fastify loads its plugins first, and may have WebSockets on its own server. */
+async function fastifyApplication(
+  app: Record<string, unknown>,
+  upgrade: UpgradeListener | undefined,
+): Promise<NodeApplication> {
+  const call = async (name: string): Promise<void> => {
+    await (app[name] as () => Promise<unknown>).call(app);
+  };
+  try {
+    await call('ready');
+  } catch (error) {
+    throw new NettoolError('INTERNAL', `the application does not get ready: ${String(error)}`, {
+      cause: error,
+    });
+  }
+  const { server } = app;
+  const own = server instanceof Server ? serverApplication(server).upgrade : undefined;
+  const routing = app.routing as NodeApplication['listener'];
+  return {
+    kind: 'node',
+    listener: (req, res) => routing(req, res),
+    upgrade: upgrade ?? own,
+    close: () => call('close'),
+  };
+}
+
+function asUpgrade(value: unknown): UpgradeListener | undefined {
+  return typeof value === 'function' ? (value as UpgradeListener) : undefined;
+}
+
+/** Objects and functions alike: what can have properties. */
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function';
+}
+
+async function nothing(): Promise<void> {}

@@ -1,0 +1,165 @@
+import type { Duplex } from 'node:stream';
+import { encodeFrames, FLAG, FRAME, FrameReader, type IncomingFrame, type OutgoingFrame } from './frames.js';
+import type { PythonWorker } from './worker.js';
+
+/** One request or WebSocket on its way to a worker and back. */
+export interface Exchange {
+  readonly id: number;
+  /** The frame that opens it. */
+  readonly opening: OutgoingFrame;
+  /** Where it runs, once it was sent. */
+  lane: Lane | undefined;
+  /** When it was asked for, by `performance.now()`. */
+  readonly askedAt: number;
+  /** When it was sent to the worker; 0 while it waits. */
+  sentAt: number;
+  /** Takes a frame of the worker; true when the worker has finished with it. */
+  onFrame(frame: IncomingFrame): boolean;
+  /** It was sent to the worker. */
+  onStarted?(): void;
+  /** The worker is gone, for this reason. */
+  onLost(reason: string): void;
+  /** The worker is to end soon. */
+  onRetire?(): void;
+  /** Looks after what takes long: a client that leaves, a time limit. */
+  watch(now: number): void;
+  /** Whether nobody waits for it any more. */
+  readonly isOver: boolean;
+}
+
+/** Whom a lane tells what happens on it. */
+export interface LaneOwner {
+  /** It may be given more. */
+  onFree(lane: Lane): void;
+  /** The worker has not begun with this and gives it back. */
+  onReturned(exchange: Exchange): void;
+  /** The worker has finished so many, which took it so many microseconds in all. */
+  onServed(lane: Lane, count: number, tookUs: number): void;
+}
+
+/**
+ * One stream to a worker. A WSGI lane is a thread: it answers what it was sent one after the other. A shared lane is
+ * an event loop (ASGI): many exchanges at a time, and a new batch when the last was begun.
+ */
+export class Lane {
+  readonly worker: PythonWorker;
+  readonly index: number;
+  readonly isShared: boolean;
+  /** In the order they were sent. */
+  readonly open = new Map<number, Exchange>();
+  /** Its request hangs: nothing more is expected of it. */
+  isStuck = false;
+  /** When the last batch was sent, as long as it is not acknowledged (shared lanes). */
+  unacknowledgedSince = 0;
+  /** When it last showed a sign of life. */
+  movedAt = 0;
+  readonly #stream: Duplex;
+  readonly #reader = new FrameReader();
+  #owner: LaneOwner | undefined;
+  #served = 0;
+  #servedUs = 0;
+
+  constructor(worker: PythonWorker, index: number, stream: Duplex, isShared: boolean) {
+    this.worker = worker;
+    this.index = index;
+    this.isShared = isShared;
+    this.#stream = stream;
+    stream.on('data', (chunk: Buffer) => this.#onData(chunk));
+    stream.on('close', () => this.#onClose());
+  }
+
+  /** Whether a new batch may be sent. */
+  get isFree(): boolean {
+    if (this.isStuck || this.#stream.destroyed || this.#stream.writableEnded) return false;
+    return this.isShared ? this.unacknowledgedSince === 0 : this.open.size === 0;
+  }
+
+  /** From now on this owner gives it work. */
+  attach(owner: LaneOwner): void {
+    this.#owner = owner;
+  }
+
+  /** Sends a batch, in one write. */
+  start(batch: readonly Exchange[]): void {
+    const now = performance.now();
+    for (const exchange of batch) {
+      exchange.lane = this;
+      exchange.sentAt = now;
+      this.open.set(exchange.id, exchange);
+    }
+    this.movedAt = now;
+    if (this.isShared) this.unacknowledgedSince = now;
+    this.#stream.write(encodeFrames(batch.map(({ opening }) => opening)));
+    for (const exchange of batch) exchange.onStarted?.();
+  }
+
+  send(frame: OutgoingFrame): void {
+    if (!this.#stream.writable) return;
+    this.#stream.write(encodeFrames([frame]));
+  }
+
+  /** The client has gone, or waited too long: a shared lane lets go at once, a thread has to finish first. */
+  abort(exchange: Exchange, flags = 0): void {
+    this.send({ kind: FRAME.ABORT, id: exchange.id, flags });
+    if (this.isShared) this.#finish(exchange.id);
+  }
+
+  /** The exchange is answered, though the worker has not said so itself. */
+  settle(exchange: Exchange): void {
+    this.#finish(exchange.id);
+    if (this.isFree) this.#owner?.onFree(this);
+  }
+
+  #onData(chunk: Buffer): void {
+    this.movedAt = performance.now();
+    this.#reader.feed(chunk, (frame) => this.#onFrame(frame));
+    if (this.#served > 0) {
+      const [count, tookUs] = [this.#served, this.#servedUs];
+      this.#served = this.#servedUs = 0;
+      this.#owner?.onServed(this, count, tookUs);
+    }
+    if (this.isFree) this.#owner?.onFree(this);
+  }
+
+  #onFrame(frame: IncomingFrame): void {
+    if (frame.kind === FRAME.ACK) {
+      this.unacknowledgedSince = 0;
+      return;
+    }
+    const exchange = this.open.get(frame.id);
+    if (exchange === undefined) return;
+    if (frame.kind === FRAME.RETURN) {
+      this.open.delete(frame.id);
+      exchange.lane = undefined;
+      exchange.sentAt = 0;
+      this.#owner?.onReturned(exchange);
+      return;
+    }
+    if (frame.kind === FRAME.HEAD && frame.flags & FLAG.END) this.#servedUs += frame.number;
+    if (exchange.onFrame(frame)) this.#finish(frame.id);
+  }
+
+  #finish(id: number): void {
+    if (!this.open.delete(id)) return;
+    this.#served++;
+    if (this.open.size === 0) this.worker.onLaneIdle();
+  }
+
+  /** The worker's end is closed: it is gone, or about to be. */
+  #onClose(): void {
+    const lost = [...this.open.values()];
+    this.open.clear();
+    const reason = this.worker.lossReason();
+    lost.forEach((exchange, position) => {
+      // A thread works in order: what stands behind the first was not begun, and can go to another.
+      if (!this.isShared && position > 0 && !exchange.isOver) {
+        exchange.lane = undefined;
+        exchange.sentAt = 0;
+        this.#owner?.onReturned(exchange);
+      } else {
+        void reason.then((words) => exchange.onLost(words));
+      }
+    });
+    this.worker.onLaneIdle();
+  }
+}

@@ -1,0 +1,119 @@
+import { Readable } from 'node:stream';
+import { GatewayError } from '../http/gateway-error.js';
+import type { HttpResponse } from '../http/messages.js';
+import {
+  type CgiDocument,
+  type CgiLocalRedirect,
+  type CgiReplyOptions,
+  findBodyStart,
+  MAX_CGI_HEAD_BYTES,
+  parseCgiHead,
+} from './cgi-response.js';
+
+/** What a script writes to its standard output, in pieces. */
+export interface ScriptOutput {
+  /** The next piece; undefined when the script is done. Rejects when it broke off. */
+  read(): Promise<Buffer | undefined>;
+  /** Everything that is left, when the script is known to be done already; undefined otherwise. */
+  rest?(): Buffer | undefined;
+  /** Called once: nothing more will be read. `isComplete` says whether all of it was. */
+  release(isComplete: boolean): void;
+}
+
+/** A head that was read, and the body's bytes that came with it. */
+export interface ScriptHead {
+  readonly reply: CgiDocument | CgiLocalRedirect;
+  readonly first: Buffer;
+}
+
+/** Reads until the head is complete and takes it apart. */
+export async function readScriptHead(output: ScriptOutput, options: CgiReplyOptions): Promise<ScriptHead> {
+  let bytes: Buffer = Buffer.alloc(0);
+  for (;;) {
+    const searched = bytes.byteLength;
+    const chunk = await output.read();
+    if (chunk === undefined) {
+      const what = searched === 0 ? 'nothing at all' : 'an incomplete head';
+      throw new GatewayError(502, `the script sent ${what}`);
+    }
+    bytes = searched === 0 ? chunk : Buffer.concat([bytes, chunk]);
+    const start = findBodyStart(bytes, searched);
+    if (start !== -1 && start <= MAX_CGI_HEAD_BYTES) {
+      const head = bytes.toString('latin1', 0, start);
+      return { reply: parseCgiHead(head, options), first: bytes.subarray(start) };
+    }
+    if (bytes.byteLength > MAX_CGI_HEAD_BYTES)
+      throw new GatewayError(502, 'the head of the script is too large');
+  }
+}
+
+/** Statuses that never have a body (RFC 9110, section 6.4.1). */
+function isBodiless(status: number): boolean {
+  return status === 204 || status === 304;
+}
+
+/**
+ * The answer for the client: the script's body cut at the length it announced, and broken off visibly when less
+ * came. The output is released on every exit.
+ */
+export function toResponse(
+  document: CgiDocument,
+  first: Buffer,
+  output: ScriptOutput,
+  method: string,
+): HttpResponse {
+  const { status, reason, headers, length } = document;
+  const head = { status, ...(reason === undefined ? {} : { reason }) };
+  const withLength =
+    length === undefined || status === 204
+      ? headers
+      : [...headers, ['Content-Length', String(length)] as const];
+  if (method === 'HEAD' || isBodiless(status)) {
+    output.release(false);
+    return { ...head, headers: withLength };
+  }
+  const rest = output.rest?.();
+  if (rest !== undefined) {
+    const body = rest.byteLength === 0 ? first : Buffer.concat([first, rest]);
+    if (length === undefined || body.byteLength >= length) {
+      output.release(true);
+      return { ...head, headers: withLength, body: length === undefined ? body : body.subarray(0, length) };
+    }
+    output.release(false);
+    throw new GatewayError(502, `the script announced ${length} bytes and sent ${body.byteLength}`);
+  }
+  return { ...head, headers: withLength, body: bodyStream(first, length, output) };
+}
+
+/** The body as a stream that reads no faster than it is read. */
+function bodyStream(first: Buffer, length: number | undefined, output: ScriptOutput): Readable {
+  let left = length ?? Number.POSITIVE_INFINITY;
+  let pending: Buffer | undefined = first.byteLength === 0 ? undefined : first;
+  let isComplete = false;
+  const next = async (stream: Readable): Promise<void> => {
+    const chunk = pending ?? (await output.read());
+    pending = undefined;
+    if (chunk === undefined) {
+      isComplete = true;
+      if (length !== undefined && left > 0) {
+        throw new GatewayError(502, `the script announced ${length} bytes and sent ${length - left}`);
+      }
+      stream.push(null);
+      return;
+    }
+    const wanted = chunk.byteLength > left ? chunk.subarray(0, left) : chunk;
+    left -= wanted.byteLength;
+    stream.push(wanted);
+    if (left === 0) stream.push(null);
+  };
+  return new Readable({
+    highWaterMark: 256 * 1024,
+    read() {
+      next(this).catch((error) => this.destroy(error as Error));
+    },
+    destroy(error, callback) {
+      output.release(isComplete && error === null);
+      callback(error);
+    },
+  });
+}

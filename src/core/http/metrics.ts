@@ -1,0 +1,189 @@
+import { type ProcessFigures, readProcessFigures } from '../platform/process-figures.js';
+import type { RequestEvent, ServerEvent } from './server-types.js';
+
+/** The media type of {@link renderMetrics}. */
+export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+/** Upper bounds of the duration histogram, in seconds: from a cached file to an upload over a slow line. */
+const BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** Any client can invent methods; each would be a time series. */
+const METHODS = new Set([
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'PATCH',
+  'DELETE',
+  'OPTIONS',
+  'CONNECT',
+  'TRACE',
+  'PROPFIND',
+  'REPORT',
+]);
+
+/** What has been counted so far: plain data that can be sent to another process. */
+export interface MetricsSnapshot {
+  /** By `METHOD status`. */
+  readonly requests: Readonly<Record<string, number>>;
+  /** Requests per bucket of {@link BOUNDS}, and one more for those that took longer. */
+  readonly durations: readonly number[];
+  readonly durationSeconds: number;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  /** Answers that did not arrive whole. */
+  readonly aborted: number;
+  /** Open now. */
+  readonly connections: number;
+  readonly processes: number;
+  readonly process: ProcessFigures;
+}
+
+/** Counts the requests of one process. */
+export interface Metrics {
+  /** Takes what a server says. */
+  readonly onEvent: (event: ServerEvent) => void;
+  snapshot(): MetricsSnapshot;
+}
+
+/** Starts counting; `connections` tells how many are open, when asked. */
+export function createMetrics(connections: () => number = () => 0): Metrics {
+  const requests = new Map<string, number>();
+  const durations = BOUNDS.map(() => 0).concat(0);
+  const sums = { durationSeconds: 0, sentBytes: 0, receivedBytes: 0, aborted: 0 };
+  const count = (event: RequestEvent): void => {
+    const method = METHODS.has(event.method) ? event.method : 'other';
+    const key = `${method} ${event.status}`;
+    requests.set(key, (requests.get(key) ?? 0) + 1);
+    const seconds = event.durationMs / 1000;
+    const bucket = BOUNDS.findIndex((bound) => seconds <= bound);
+    const at = bucket === -1 ? BOUNDS.length : bucket;
+    durations[at] = (durations[at] ?? 0) + 1;
+    sums.durationSeconds += seconds;
+    sums.sentBytes += event.bytes;
+    sums.receivedBytes += event.bytesIn;
+    if (event.aborted === true) sums.aborted += 1;
+  };
+  return {
+    onEvent(event) {
+      if (event.type === 'request') count(event);
+    },
+    snapshot: () => ({
+      requests: Object.fromEntries(requests),
+      durations: [...durations],
+      ...sums,
+      connections: connections(),
+      processes: 1,
+      process: readProcessFigures(),
+    }),
+  };
+}
+
+/** What several processes have counted, as if one had. */
+export function mergeSnapshots(snapshots: readonly MetricsSnapshot[]): MetricsSnapshot {
+  const sum = (pick: (snapshot: MetricsSnapshot) => number): number =>
+    snapshots.reduce((total, snapshot) => total + pick(snapshot), 0);
+  const requests: Record<string, number> = {};
+  for (const snapshot of snapshots) {
+    for (const [key, count] of Object.entries(snapshot.requests))
+      requests[key] = (requests[key] ?? 0) + count;
+  }
+  const knowsFds = snapshots.some(({ process }) => process.openFds !== undefined);
+  return {
+    requests,
+    durations: [...BOUNDS, 0].map((_, index) => sum(({ durations }) => durations[index] ?? 0)),
+    durationSeconds: sum((snapshot) => snapshot.durationSeconds),
+    sentBytes: sum((snapshot) => snapshot.sentBytes),
+    receivedBytes: sum((snapshot) => snapshot.receivedBytes),
+    aborted: sum((snapshot) => snapshot.aborted),
+    connections: sum((snapshot) => snapshot.connections),
+    processes: sum((snapshot) => snapshot.processes),
+    process: {
+      startTimeSeconds: Math.min(...snapshots.map(({ process }) => process.startTimeSeconds)),
+      cpuSeconds: sum(({ process }) => process.cpuSeconds),
+      residentBytes: sum(({ process }) => process.residentBytes),
+      ...(knowsFds && { openFds: sum(({ process }) => process.openFds ?? 0) }),
+    },
+  };
+}
+
+/** What stays of a process that is gone: its counts, or sums would fall; not what it held. */
+export function withoutGauges(snapshot: MetricsSnapshot): MetricsSnapshot {
+  const { startTimeSeconds, cpuSeconds } = snapshot.process;
+  return {
+    ...snapshot,
+    connections: 0,
+    processes: 0,
+    process: { startTimeSeconds, cpuSeconds, residentBytes: 0 },
+  };
+}
+
+type Sample = readonly [labels: string, value: number, suffix?: string];
+
+/** Prometheus text, exposition format 0.0.4. */
+export function renderMetrics(snapshot: MetricsSnapshot): string {
+  const { process } = snapshot;
+  const families = [
+    family('nettool_http_requests_total', 'counter', 'Requests answered.', requestSamples(snapshot)),
+    family(
+      'nettool_http_request_duration_seconds',
+      'histogram',
+      'From the first byte of a request to the last of its answer.',
+      durationSamples(snapshot),
+    ),
+    family('nettool_http_response_body_bytes_total', 'counter', 'Bytes of bodies sent.', [
+      ['', snapshot.sentBytes],
+    ]),
+    family('nettool_http_request_body_bytes_total', 'counter', 'Bytes of bodies received.', [
+      ['', snapshot.receivedBytes],
+    ]),
+    family('nettool_http_aborted_requests_total', 'counter', 'Answers that did not arrive whole.', [
+      ['', snapshot.aborted],
+    ]),
+    family('nettool_connections', 'gauge', 'Connections open now.', [['', snapshot.connections]]),
+    family('nettool_processes', 'gauge', 'Processes of this server.', [['', snapshot.processes]]),
+    family('process_start_time_seconds', 'gauge', 'When the first process started, in Unix time.', [
+      ['', process.startTimeSeconds],
+    ]),
+    family('process_cpu_seconds_total', 'counter', 'User and system CPU time of all processes.', [
+      ['', process.cpuSeconds],
+    ]),
+    family('process_resident_memory_bytes', 'gauge', 'Resident memory of all processes.', [
+      ['', process.residentBytes],
+    ]),
+  ];
+  if (process.openFds !== undefined) {
+    families.push(
+      family('process_open_fds', 'gauge', 'Open file descriptors of all processes.', [['', process.openFds]]),
+    );
+  }
+  return families.join('');
+}
+
+function family(name: string, type: string, help: string, samples: readonly Sample[]): string {
+  const lines = samples.map(([labels, value, suffix = '']) => `${name}${suffix}${labels} ${value}\n`);
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`;
+}
+
+function requestSamples({ requests }: MetricsSnapshot): Sample[] {
+  return Object.entries(requests)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, count]) => {
+      const [method = '', status = ''] = key.split(' ');
+      return [`{method="${escapeLabel(method)}",status="${escapeLabel(status)}"}`, count];
+    });
+}
+
+/** Buckets of a histogram contain those below them. */
+function durationSamples({ durations, durationSeconds }: MetricsSnapshot): Sample[] {
+  let below = 0;
+  const buckets = [...BOUNDS, '+Inf'].map((bound, index): Sample => {
+    below += durations[index] ?? 0;
+    return [`{le="${bound}"}`, below, '_bucket'];
+  });
+  return [...buckets, ['', durationSeconds, '_sum'], ['', below, '_count']];
+}
+
+function escapeLabel(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}

@@ -1,0 +1,85 @@
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { isIP } from 'node:net';
+import { NettoolError, toNettoolError } from '../errors.js';
+import { formatHostPort } from './address.js';
+
+/** What the kernel is asked to hold for us while we are busy; it cuts this to its own limit. */
+const RECEIVE_BYTES = 4 * 2 ** 20;
+
+/** How a UDP socket is bound. */
+export interface UdpBindOptions {
+  readonly family: 4 | 6;
+  readonly host?: string | undefined;
+  readonly port: number;
+  /** Groups to join; on the interface after `%`, if there is one. */
+  readonly multicast?: readonly string[] | undefined;
+  /** Several programs of this machine may listen for the same group. */
+  readonly shared?: boolean;
+}
+
+/** Binds a UDP socket that may broadcast; a failure says which address and why. */
+export async function bindUdp(options: UdpBindOptions): Promise<Socket> {
+  const { family, host, port, multicast = [] } = options;
+  const doing = `cannot listen on ${formatHostPort(host ?? (family === 6 ? '::' : '0.0.0.0'), port)}`;
+  const socket = createSocket({ type: `udp${family}`, reuseAddr: options.shared === true });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject);
+      socket.bind({ port, ...(host === undefined ? {} : { address: host }) }, resolve);
+    });
+    socket.removeAllListeners('error');
+    socket.setBroadcast(true);
+    for (const group of multicast) join(socket, group, family);
+    if (socket.getRecvBufferSize() < RECEIVE_BYTES) socket.setRecvBufferSize(RECEIVE_BYTES);
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw toNettoolError(error, doing);
+  }
+}
+
+function join(socket: Socket, group: string, family: 4 | 6): void {
+  const [address = '', zone] = group.split('%');
+  if (!isMulticast(address) || isIP(address) !== family) {
+    throw new NettoolError(
+      'USAGE',
+      `'${group}' is not a multicast group of IPv${family} (224.0.0.0/4 or ff00::/8)`,
+    );
+  }
+  try {
+    if (zone === undefined) socket.addMembership(address);
+    else socket.addMembership(address, family === 6 ? `::%${zone}` : zone);
+  } catch (error) {
+    throw toNettoolError(error, `cannot join the group ${group}`);
+  }
+}
+
+/** Whether an address is a group's. */
+export function isMulticast(address: string): boolean {
+  const first = Number(/^(\d+)\./.exec(address)?.[1]);
+  return (first >= 224 && first <= 239) || /^ff[0-9a-f]{2}:/i.test(address);
+}
+
+/** Sends one datagram to a peer (or, on a connected socket, to its peer) and resolves when the kernel has it. */
+export function sendDatagram(
+  socket: Socket,
+  bytes: Buffer,
+  peer?: Pick<RemoteInfo, 'address' | 'port'>,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const done = (error: NodeJS.ErrnoException | null): void => {
+      if (error === null) resolve();
+      else reject(toSendError(error, bytes.length));
+    };
+    if (peer === undefined) socket.send(bytes, done);
+    else socket.send(bytes, peer.port, peer.address, done);
+  });
+}
+
+function toSendError(error: NodeJS.ErrnoException, sizeBytes: number): NettoolError {
+  if (error.code !== 'EMSGSIZE') return toNettoolError(error, 'cannot send a datagram');
+  return new NettoolError('TOO_LARGE', `a datagram of ${sizeBytes} bytes is too large to send`, {
+    cause: error,
+    hint: '--chunk SIZE sends smaller ones',
+  });
+}
