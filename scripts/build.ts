@@ -30,7 +30,8 @@ const SEA_CONFIG = {
   disableExperimentalSEAWarning: true,
   useSnapshot: false,
   execArgvExtension: 'none',
-  execArgv: ['--disable-sigusr1'],
+  // The rest spares the start-up two collections of garbage.
+  execArgv: ['--disable-sigusr1', '--min-semi-space-size=4'],
 };
 
 /** commander loads `node:child_process` for commands that are programs of their own, of which there are none here. */
