@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { rename, unlink, writeFile } from 'node:fs/promises';
+import { lstat, rename, unlink, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
 import { NettoolError, toNettoolError } from '../core/errors.js';
@@ -24,9 +24,13 @@ export async function writeHar(
     },
   };
   const fresh = `${path}.${randomBytes(4).toString('hex')}`;
+  const text = `${JSON.stringify(har, null, 2)}\n`;
   try {
+    const target = await lstat(path).catch(() => undefined);
+    // A device, a FIFO or a link is written to, never replaced.
+    if (target !== undefined && !target.isFile()) return await writeFile(path, text);
     // Logins may be in it with --show-secrets, and cookies always.
-    await writeFile(fresh, `${JSON.stringify(har, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
+    await writeFile(fresh, text, { mode: 0o600, flag: 'wx' });
     await rename(fresh, path);
   } catch (error) {
     await unlink(fresh).catch(() => {});

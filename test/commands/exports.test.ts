@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -134,6 +134,13 @@ test('--har writes what was sent and answered, secrets masked, readable by its o
   assert.equal(entry.request.postData.text, '{"a":"1"}');
   assert.ok(Object.values(entry.timings).every((ms) => typeof ms === 'number'));
   assert.equal((await run([...argv.slice(0, -1), 'missing/x.har'], { cwd })).code, 23);
+  // What is not a regular file is written to, not replaced.
+  symlinkSync('real.har', join(cwd, 'link.har'));
+  assert.equal((await run([...argv.slice(0, -1), 'link.har'], { cwd })).code, 0);
+  assert.deepEqual(
+    [lstatSync(join(cwd, 'link.har')).isSymbolicLink(), existsSync(join(cwd, 'real.har'))],
+    [true, true],
+  );
 });
 
 test('events and lines are shown as they come', async (t) => {
