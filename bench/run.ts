@@ -2,6 +2,7 @@
 const [suite = '', rounds = '7'] = process.argv.slice(2);
 const suites: Readonly<Record<string, () => Promise<{ bench(rounds: number): Promise<void> }>>> = {
   engine: () => import('./engine.js'),
+  client: () => import('./client.js'),
   serve: async () => ({ bench: (await import('./serve.js')).run }),
   hosts: async () => {
     const { benchHosts } = await import('./hosts.js');

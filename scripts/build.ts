@@ -7,8 +7,9 @@ import { chmod, copyFile, mkdir, readFile, rename, rm, stat, writeFile } from 'n
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import pkgSea from '@yao-pkg/pkg/lib-es5/sea.js';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { inject } from 'postject';
+import { compileProgram } from './code-cache.js';
 import { embedPython } from './embed-python.js';
 import { findHostTarget, TARGETS, type Target } from './targets.js';
 
@@ -29,7 +30,22 @@ const SEA_CONFIG = {
   disableExperimentalSEAWarning: true,
   useSnapshot: false,
   execArgvExtension: 'none',
-  execArgv: ['--disable-sigusr1'],
+  // The rest spares the start-up two collections of garbage.
+  execArgv: ['--disable-sigusr1', '--min-semi-space-size=4'],
+};
+
+/** commander loads `node:child_process` for commands that are programs of their own, of which there are none here. */
+const lazyChildProcess: Plugin = {
+  name: 'lazy-child-process',
+  setup(bundler) {
+    bundler.onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
+      /[\\/]commander[\\/]/.test(importer) ? { path: 'child_process', namespace: 'lazy' } : undefined,
+    );
+    bundler.onLoad({ filter: /.*/, namespace: 'lazy' }, () => ({
+      contents:
+        "module.exports = { get spawn() { return process.getBuiltinModule('node:child_process').spawn } };",
+    }));
+  },
 };
 
 await mkdir(cache, { recursive: true });
@@ -51,10 +67,10 @@ async function bundleSources(): Promise<void> {
     target: 'node26',
     format: 'cjs',
     minify: true,
-    keepNames: true,
+    keepNames: false,
     legalComments: 'none',
     logLevel: 'warning',
-    plugins: [embedPython],
+    plugins: [embedPython, lazyChildProcess],
   });
 }
 
@@ -63,10 +79,11 @@ async function buildHost(output: string): Promise<void> {
   if (host === undefined) throw new Error(`no binary is made for ${process.platform} ${process.arch}`);
   const fresh = `${output}.new`;
   const { platform, arch } = host;
-  await pkgSea.default(bundle, {
+  const { main, assets } = await compileProgram(bundle, cache);
+  await pkgSea.default(main, {
     nodePath: process.execPath,
     targets: [{ platform, arch, nodeRange: 'node26', output: fresh }],
-    seaConfig: { ...SEA_CONFIG, useCodeCache: true },
+    seaConfig: { ...SEA_CONFIG, useCodeCache: true, assets },
     signature: true,
   });
   // A rename, so that a binary that is running is replaced, not written into.

@@ -54,6 +54,8 @@ export interface Run {
   readonly io: Io;
   readonly argv: readonly string[];
   readonly redactor: Redactor;
+  /** Whether a command of this name may be meant: only those declare their flags, of which there are hundreds. */
+  readonly wants: (command: string) => boolean;
   exitCode: number;
 }
 
@@ -93,7 +95,14 @@ export function action<Flags>(run: Run, perform: Perform<Flags>): (...all: unkno
 
 /** The run of one call of `main`. */
 export function createRun(io: Io, argv: readonly string[], flags: GlobalFlags): Run {
-  return { io, argv, redactor: createRedactor(flags.showSecrets === true), exitCode: 0 };
+  const everything = argv.includes('help') || argv.includes('completion');
+  return {
+    io,
+    argv,
+    redactor: createRedactor(flags.showSecrets === true),
+    wants: (command) => everything || argv.includes(command),
+    exitCode: 0,
+  };
 }
 
 /**

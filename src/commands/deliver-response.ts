@@ -1,18 +1,16 @@
-import type { Readable } from 'node:stream';
-import type { ClientResponse } from '../core/http/client.js';
+import type { Content } from '../core/http/content.js';
 import type { FollowedResponse } from '../core/http/redirects.js';
+import { type AllFlags, toPrintParts } from './all-flags.js';
 import type { Context } from './context.js';
-import { exitCodeForStatus } from './exit-codes.js';
-import { pipeBody, readExcerpt, showBody } from './output/body.js';
-import type { OutputFile } from './output/file.js';
-import { JsonText } from './output/json-text.js';
-import { compactJson, isJson } from './output/json-tokens.js';
-import { createReporter } from './output/reporter.js';
-import type { RequestFlags } from './request-plan.js';
-import { viewResponseHead } from './views/request.js';
-
-/** What a `--json` document holds has to fit into memory. */
-const DOCUMENT_LIMIT_BYTES = 128 * 2 ** 20;
+import { exitCodeFor, exitCodeForStatus } from './exit-codes.js';
+import type { Expectations } from './expectations.js';
+import { isReaderGone, pipeBody, readExcerpt, showBody } from './output/body.js';
+import { formatSize } from './output/units.js';
+import { writeDocument } from './response-document.js';
+import type { Saved, SaveTarget } from './save-response.js';
+import type { ExchangeRecord } from './transport.js';
+import { viewResponseHead, viewSentRequest } from './views/request.js';
+import { viewTimings } from './views/timing.js';
 
 /** How much of an error page is shown when the answer was to become a file. */
 const EXCERPT_BYTES = 4096;
@@ -21,68 +19,128 @@ const EXCERPT_BYTES = 4096;
 export interface Delivery {
   readonly context: Context;
   readonly followed: FollowedResponse;
-  readonly flags: RequestFlags;
-  readonly file: OutputFile | undefined;
+  readonly flags: AllFlags;
+  readonly content: Content;
+  readonly expectations: Expectations;
+  /** Expectations that do not hold. */
+  readonly failures: readonly string[];
+  readonly attempts: number;
+  /** The file to write, when the answer is to become one. */
+  readonly target: SaveTarget | undefined;
+  readonly records: readonly ExchangeRecord[];
+  readonly isSecret: (name: string) => boolean;
+  /** Checks what has passed against `--checksum`; throws when it does not fit. */
+  readonly verify: (() => void) | undefined;
+  /** The hash of what has passed. */
+  readonly digest: () => string | undefined;
   /** Called before anything is written. */
   readonly beforeOutput: () => void;
 }
 
-/** Brings the answer to where it was asked for, and returns the exit code that its status comes to. */
+/** Brings the answer to where it was asked for, and returns the exit code it comes to. */
 export async function deliver(delivery: Delivery): Promise<number> {
-  const { response } = delivery.followed;
-  const body = await toBody(delivery);
-  const { file, context } = delivery;
-  if (context.json) await deliverDocument(delivery, body);
-  else if (file === undefined) await print(delivery, body);
-  else if (response.status >= 400) await printExcerpt(delivery, body);
-  else await save(delivery, file, body);
-  return exitCodeForStatus(response.status);
+  const { context, followed, expectations, failures, target, flags } = delivery;
+  const { status } = followed.response;
+  const isGood = expectations.acceptsStatus(status) && failures.length === 0;
+  const saves = target !== undefined && (target.isComplete || isGood);
+  if (context.json) await writeDocument(delivery, saves ? target : undefined);
+  else if (saves) await save(delivery, target);
+  else if (target !== undefined) await printExcerpt(delivery);
+  else await print(delivery);
+  if (flags.timing === true && !context.json) talk(context, viewTimings(delivery.records));
+  if (target?.isComplete === true) return 0;
+  for (const failure of failures) {
+    if (!context.json) context.io.stderr.write(`${context.redact(`not as expected: ${failure}`)}\n`);
+  }
+  if (failures.length > 0) return exitCodeFor('EXPECTATION_FAILED');
+  return flags.expect !== undefined && expectations.acceptsStatus(status) ? 0 : exitCodeForStatus(status);
 }
 
-/** The body to deliver: decoded, unless it is to be left as it was sent. */
-async function toBody({ followed, flags }: Delivery): Promise<Readable> {
-  const { response, request } = followed;
-  const { hasHeader } = await import('../core/http/headers.js');
-  const empty = request.method === 'HEAD' || response.status === 204 || response.status === 304;
-  const encoded = hasHeader(response.headers, 'content-encoding');
-  if (flags.raw === true || empty || !encoded) return response.body;
-  const { decodeBody } = await import('../core/http/decoding.js');
-  return decodeBody(response.body, response.headers);
-}
-
-async function print(delivery: Delivery, body: Readable): Promise<void> {
-  const { context, followed, beforeOutput } = delivery;
+async function print(delivery: Delivery): Promise<void> {
+  const { context, followed, beforeOutput, flags, content, verify } = delivery;
   const { stdout } = context.io;
+  const parts = toPrintParts(flags, followed.request.method);
+  beforeOutput();
+  printHeads(delivery, parts);
+  if (!parts.includes('b')) {
+    followed.response.body.destroy();
+  } else if (stdout.isTTY !== true) {
+    await quietly(delivery, () => pipeBody(content, stdout));
+  } else {
+    await quietly(delivery, () => show(delivery));
+  }
+  verify?.();
+  if (parts.includes('m')) stdout.write(`${parts === 'm' ? '' : '\n'}${viewTimings(delivery.records)}\n`);
+}
+
+async function show(delivery: Delivery): Promise<void> {
+  const { context, followed, flags, content } = delivery;
   const { headers } = followed.response;
   const { getCharset, getMediaType, isJsonType } = await import('../core/http/body.js');
-  beforeOutput();
-  printHead(delivery);
-  if (stdout.isTTY !== true) return pipeBody(body, stdout);
-  const kind = { json: isJsonType(getMediaType(headers)), charset: getCharset(headers) };
-  if (await showBody(body, kind, stdout, context.style.stdout)) return;
+  const type = getMediaType(headers);
+  const isLines = /^(text\/event-stream|application\/(x-)?(ndjson|jsonl|json-seq|jsonlines))$/.test(type);
+  const markup = type === 'text/html' || /[/+]xml$/.test(type);
+  const kind = {
+    kind: flags.stream === true || isLines ? 'lines' : isJsonType(type) ? 'json' : markup ? 'markup' : 'text',
+    isHtml: type === 'text/html',
+    charset: getCharset(headers),
+  } as const;
+  if (await showBody(content.stream(), kind, context.io.stdout, context.style.stdout)) return;
   talk(context, 'note: the body is binary and not shown on a terminal; save it with -o FILE or pipe it');
 }
 
-function printHead({ context, flags, followed, beforeOutput }: Delivery): void {
-  if (flags.include !== true) return;
-  beforeOutput();
-  context.io.stdout.write(`${viewResponseHead(followed.response, context.style.stdout)}\n\n`);
+/** A reader that has gone away ends the output, not the run. */
+async function quietly({ context }: Delivery, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    if (!isReaderGone(context.io.stdout)) throw error;
+  }
 }
 
-async function save(delivery: Delivery, file: OutputFile, body: Readable): Promise<void> {
-  printHead(delivery);
-  await file.write(body);
+function printHeads(delivery: Delivery, parts: string): void {
+  const { context, followed, records, isSecret } = delivery;
+  const { stdout } = context.io;
+  const style = context.style.stdout;
+  const last = records.at(-1);
+  if (last !== undefined && /[HB]/.test(parts)) {
+    stdout.write(`${viewSentRequest(last, parts, style, isSecret)}\n\n`);
+  }
+  if (!parts.includes('h')) return;
+  const end = parts.includes('b') ? '\n\n' : '\n';
+  stdout.write(`${viewResponseHead(followed.response, style)}${end}`);
+}
+
+async function save(delivery: Delivery, target: SaveTarget): Promise<void> {
+  const { context, flags, content, verify } = delivery;
+  if (/h/.test(toPrintParts(flags, 'GET'))) printHeads(delivery, 'hb');
+  const startedAt = performance.now();
+  const saved = await target.save(content, verify);
+  delivery.beforeOutput();
+  tellSaved(context, saved, performance.now() - startedAt);
+}
+
+function tellSaved(context: Context, { path, sizeBytes, receivedBytes }: Saved, ms: number): void {
+  const rate = ms > 0 ? `, ${formatSize((receivedBytes / ms) * 1000)}/s` : '';
+  const resumed =
+    receivedBytes < sizeBytes ? `, ${formatSize(sizeBytes - receivedBytes)} were there already` : '';
+  const name = context.style.stderr.foreign(path);
+  talk(context, `saved ${name} (${formatSize(sizeBytes)} in ${(ms / 1000).toFixed(1)} s${rate}${resumed})`);
 }
 
 /** An error page never becomes the file; its start goes where people look. */
-async function printExcerpt(delivery: Delivery, body: Readable): Promise<void> {
-  const { context, followed, beforeOutput } = delivery;
+async function printExcerpt(delivery: Delivery): Promise<void> {
+  const { context, followed, beforeOutput, content } = delivery;
   const { getCharset } = await import('../core/http/body.js');
-  const text = await readExcerpt(body, getCharset(followed.response.headers), EXCERPT_BYTES);
+  const stream = content.stream();
+  const text = await readExcerpt(stream, getCharset(followed.response.headers), EXCERPT_BYTES);
+  stream.destroy();
+  followed.response.body.destroy();
   beforeOutput();
-  printHead(delivery);
+  if (/h/.test(toPrintParts(delivery.flags, 'GET'))) printHeads(delivery, 'hb');
   const { status, reason } = followed.response;
-  talk(context, `note: ${status} ${reason}: ${delivery.flags.output} is not written`);
+  const name = delivery.flags.output ?? 'the file';
+  talk(context, `note: ${`${status} ${reason}`.trim()}: ${name} is not written`);
   if (text !== undefined && text !== '') {
     const shown = context.style.stderr.foreign(text.replaceAll('\r\n', '\n'));
     context.io.stderr.write(shown.endsWith('\n') ? shown : `${shown}\n`);
@@ -90,62 +148,5 @@ async function printExcerpt(delivery: Delivery, body: Readable): Promise<void> {
 }
 
 function talk(context: Context, text: string): void {
-  if (!context.quiet) context.io.stderr.write(`${context.redact(text)}\n`);
-}
-
-/** The one JSON document of the run; an answer that was saved is told without its body. */
-async function deliverDocument(delivery: Delivery, body: Readable): Promise<void> {
-  const { context, followed, file, flags } = delivery;
-  const { response, request, hops } = followed;
-  const saves = file !== undefined && response.status < 400;
-  const content = saves ? undefined : await readContent(body, response);
-  const bodySizeBytes = saves ? await file.write(body) : (content?.bytes.length ?? 0);
-  const { toHeaderRecord } = await import('../core/http/headers.js');
-  const document = {
-    type: 'response' as const,
-    ok: response.status < 400,
-    status: response.status,
-    statusText: response.reason,
-    httpVersion: response.httpVersion,
-    method: request.method,
-    url: request.url.href,
-    redirects: hops,
-    headers: toHeaderRecord(response.headers),
-    rawHeaders: response.headers,
-    body: content?.body ?? null,
-    bodyBase64: content?.base64,
-    bodySizeBytes,
-    wireSizeBytes: response.wireSizeBytes,
-    remoteAddress: response.remoteAddress,
-    remotePort: response.remotePort,
-    attempts: 1,
-    file: saves ? flags.output : undefined,
-    timings: roundTimings(response),
-  };
-  createReporter<typeof document>(context, () => undefined, 'stdout')(document);
-}
-
-interface Content {
-  readonly bytes: Buffer;
-  readonly body: JsonText | string | null;
-  readonly base64?: string;
-}
-
-async function readContent(stream: Readable, { headers }: ClientResponse): Promise<Content> {
-  const { collect, decodeText, getCharset, getMediaType, isJsonType } = await import('../core/http/body.js');
-  const bytes = await collect(stream, DOCUMENT_LIMIT_BYTES);
-  if (bytes.length === 0) return { bytes, body: null };
-  const text = decodeText(bytes, getCharset(headers));
-  if (text === undefined) return { bytes, body: null, base64: bytes.toString('base64') };
-  const type = getMediaType(headers);
-  const bare = text.startsWith('\ufeff') ? text.slice(1) : text;
-  const json = (type === '' || isJsonType(type)) && isJson(bare);
-  return { bytes, body: json ? new JsonText(compactJson(bare)) : text };
-}
-
-/** To the microsecond; what lies below is noise. */
-function roundTimings({ timings }: ClientResponse): Record<string, number | null> {
-  return Object.fromEntries(
-    Object.entries(timings).map(([step, ms]) => [step, ms === null ? null : Math.round(ms * 1000) / 1000]),
-  );
+  if (!context.quiet && text !== '') context.io.stderr.write(`${context.redact(text)}\n`);
 }

@@ -16,7 +16,19 @@ export type RequestItem =
       readonly name: string;
       readonly path: string;
       readonly source: string;
-    };
+    }
+  /** A whole file as a field of a form. */
+  | FileItem;
+
+/** A file field: `name@path;type=text/plain;filename=other.txt`. */
+export interface FileItem {
+  readonly kind: 'file';
+  readonly name: string;
+  readonly path: string;
+  readonly type: string | undefined;
+  readonly filename: string | undefined;
+  readonly source: string;
+}
 
 /** Longest first: of those that start at the same place the longest is meant. */
 const SEPARATORS = [':=@', '=@', ':=', '==', ':', '=', '@'] as const;
@@ -41,7 +53,7 @@ interface Split {
 export function parseItem(source: string): RequestItem {
   const split = splitItem(source);
   if (split === undefined) {
-    throw badItem(source, "it has no separator (one of ':', ';', '==', '=', ':=', '=@', ':=@')");
+    throw badItem(source, "it has no separator (one of ':', ';', '==', '=', ':=', '@', '=@', ':=@')");
   }
   const { name, separator, value } = split;
   if (name === '') throw badItem(source, `the name before '${separator}' is missing`);
@@ -63,10 +75,7 @@ export function parseItem(source: string): RequestItem {
     case ':=@':
       return { kind: 'json-file', name, path: checkPath(source, value), source };
     case '@':
-      throw badItem(
-        source,
-        "files as form fields ('name@path') cannot be sent yet; '=@' sends a file's text",
-      );
+      return toFileItem(source, name, value);
   }
 }
 
@@ -88,6 +97,33 @@ export function parseHeader(source: string): RequestItem {
   };
 }
 
+/** Reads the value of `--file`: `field=@path`, `field=path` or `field@path`, with the parameters behind it. */
+export function parseFileFlag(source: string): FileItem {
+  const [, name = '', value = ''] = /^([^=@]+)(?:=@|=|@)(.*)$/s.exec(source) ?? [];
+  if (name === '') throw badItem(source, "a file field is 'field=@path'", 'file');
+  return toFileItem(source, name, value);
+}
+
+/** Only known parameters are taken off: a path may well hold a semicolon. */
+function toFileItem(source: string, name: string, value: string): FileItem {
+  let path = value;
+  const found: { type?: string; filename?: string } = {};
+  for (;;) {
+    const [whole, key, text] = /;\s*(type|filename)=("[^"]*"|[^;]*)$/i.exec(path) ?? [];
+    if (whole === undefined) break;
+    found[(key as string).toLowerCase() as 'type' | 'filename'] ??= (text as string).replace(
+      /^"(.*)"$/,
+      '$1',
+    );
+    path = path.slice(0, -whole.length);
+  }
+  const { type, filename } = found;
+  for (const text of [name, type ?? '', filename ?? '']) {
+    if (CONTROL.test(text)) throw badItem(source, 'a form field cannot hold control characters');
+  }
+  return { kind: 'file', name, path: checkPath(source, path), type, filename, source };
+}
+
 /** Checks that a text is JSON, which is not changed: its numbers and keys are sent as they are written. */
 export function checkJson(source: string, text: string): string {
   try {
@@ -101,7 +137,11 @@ export function checkJson(source: string, text: string): string {
 }
 
 /** The usage error of an argument that cannot be read. */
-export function badItem(source: string, why: string, kind: 'item' | 'header' = 'item'): NettoolError {
+export function badItem(
+  source: string,
+  why: string,
+  kind: 'item' | 'header' | 'file' = 'item',
+): NettoolError {
   const [name = ''] = source.split(/[:;=@]/, 1);
   const shown = looksSecret(name) ? `${source.slice(0, name.length + 1)}***` : source;
   return new NettoolError('USAGE', `bad request ${kind} '${shown}': ${why}`);

@@ -1,20 +1,43 @@
 import { Command } from 'commander';
 import type { Run } from './context.js';
+import { registerDelete } from './delete.js';
 import { registerGet } from './get.js';
+import { registerHead } from './head.js';
+import { registerOptions } from './http-options.js';
 import { registerIfconfig } from './ifconfig.js';
 import { addGlobalOptions } from './options.js';
+import { registerPatch } from './patch.js';
 import { registerPing } from './ping.js';
 import { registerPost } from './post.js';
+import { registerPut } from './put.js';
 import { registerServe } from './serve.js';
 import { registerTcpClient } from './tcp-client.js';
 import { registerTcpServer } from './tcp-server.js';
 import { registerUdpClient } from './udp-client.js';
 import { registerUdpServer } from './udp-server.js';
 
+/** Every command in the order of `--help`; only one that may be meant is declared, which is half of the start-up. */
+const COMMANDS: ReadonlyArray<readonly [name: string, register: (program: Command, run: Run) => void]> = [
+  ['serve', registerServe],
+  ['get', registerGet],
+  ['post', registerPost],
+  ['put', registerPut],
+  ['patch', registerPatch],
+  ['delete', registerDelete],
+  ['head', registerHead],
+  ['options', registerOptions],
+  ['tcp-server', registerTcpServer],
+  ['tcp-client', registerTcpClient],
+  ['udp-server', registerUdpServer],
+  ['udp-client', registerUdpClient],
+  ['ping', registerPing],
+  ['ifconfig', registerIfconfig],
+];
+
 /** Thrown by `--version` wherever it stands; `main` prints the version then. */
 export class VersionRequested extends Error {}
 
-/** The command line: every command in the order of `--help`. Nothing is run until `parseAsync`. */
+/** The command line. Nothing is run until `parseAsync`. */
 export function createProgram(run: Run): Command {
   const program = new Command('nettool')
     .description('One program for the network: serve a folder, call an HTTP API, talk to sockets.')
@@ -29,16 +52,9 @@ export function createProgram(run: Run): Command {
       writeErr: () => {},
       outputError: () => {},
     });
-  registerServe(program, run);
-  registerGet(program, run);
-  registerPost(program, run);
-  registerTcpServer(program, run);
-  registerTcpClient(program, run);
-  registerUdpServer(program, run);
-  registerUdpClient(program, run);
-  registerPing(program, run);
-  registerIfconfig(program, run);
-  for (const command of [program, ...program.commands]) {
+  const meant = COMMANDS.filter(([name]) => run.wants(name));
+  for (const [, register] of meant.length > 0 ? meant : COMMANDS) register(program, run);
+  for (const command of [program, ...program.commands.filter((known) => run.wants(known.name()))]) {
     addGlobalOptions(command);
     command.on('option:version', () => {
       throw new VersionRequested();

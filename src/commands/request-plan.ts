@@ -1,83 +1,110 @@
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import { text as readText } from 'node:stream/consumers';
 import packageJson from '../../package.json' with { type: 'json' };
-import { NettoolError, toNettoolError } from '../core/errors.js';
-import type { HeaderPair } from '../core/http/messages.js';
+import { NettoolError } from '../core/errors.js';
+import type { BodySource, HeaderPair } from '../core/http/messages.js';
 import { looksSecret } from '../core/secrets.js';
-import type { Context, GlobalFlags } from './context.js';
-import { badItem, checkJson, parseHeader, parseItem, type RequestItem } from './items.js';
-import { buildJson } from './json-fields.js';
+import type { AllFlags } from './all-flags.js';
+import { type Login, readLogin, readNetrc } from './authorization.js';
+import type { Context } from './context.js';
+import { parseHeader, parseItem, type RequestItem } from './items.js';
+import { buildBody } from './request-body.js';
 import { parseRequestUrl, withParams } from './request-url.js';
+import { readInput, readSecret } from './secret-values.js';
 
-/** The flags of `get`, `post` and their kin. */
-export interface RequestFlags extends GlobalFlags {
-  readonly method?: string;
-  readonly header?: readonly string[];
-  readonly param?: readonly string[];
-  readonly data?: readonly string[];
-  readonly form?: boolean;
-  readonly timeout?: number;
-  readonly connectTimeout: number;
-  readonly idleTimeout: number;
-  readonly follow: boolean;
-  readonly maxRedirects: number;
-  readonly allowDowngrade?: boolean;
-  readonly insecure?: boolean;
-  readonly cacert?: string;
-  readonly output?: string;
-  readonly include?: boolean;
-  readonly raw?: boolean;
-}
-
-/** A request as the command line asked for it: nothing has been sent, every file it needs has been read. */
+/** What every URL of a command line is sent: nothing has been sent yet, every file it needs has been looked at. */
 export interface RequestPlan {
   readonly method: string;
-  readonly url: URL;
+  readonly urls: readonly URL[];
+  /** Without the login, which depends on the URL. */
   readonly headers: readonly HeaderPair[];
-  readonly body: string | Uint8Array | undefined;
-  /** Names, in lower case, of the fields whose values came from a file. */
+  /** Those the user gave, for a session. */
+  readonly givenHeaders: readonly HeaderPair[];
+  readonly body: string | Uint8Array | BodySource | undefined;
+  /** Names, in lower case, of the fields whose values came from a file or the environment. */
   readonly secretHeaders: ReadonlySet<string>;
+  readonly login: Login | undefined;
+  /** The environment variable that holds a secret, by the secret. */
+  readonly variables: ReadonlyMap<string, string>;
+  /** The body as flags of curl. */
+  readonly curlBody: readonly string[];
 }
 
-interface Content {
-  readonly body: string | Uint8Array;
-  readonly type: string;
+/** A plan for one of its URLs. */
+export interface AddressedPlan extends RequestPlan {
+  readonly url: URL;
+  readonly digest: Login['digest'];
 }
 
-const JSON_TYPE = 'application/json';
-const FORM_TYPE = 'application/x-www-form-urlencoded';
-
-/** Turns URL, items and flags into a request; whatever is wrong with them is told before anything is sent. */
+/** Turns URLs, items and flags into requests; whatever is wrong with them is told before anything is sent. */
 export async function planRequest(
   context: Context,
   method: string,
-  [typedUrl, words]: readonly [string, readonly string[]],
-  flags: RequestFlags,
+  [typedUrls, words]: readonly [readonly string[], readonly string[]],
+  flags: AllFlags,
 ): Promise<RequestPlan> {
-  const { takeUserinfo } = await import('../core/http/basic-auth.js');
   const items = words.map(parseItem);
-  const fromFlags = await readHeaderFlags(context, flags.header ?? []);
-  const params = [
-    ...(flags.param ?? []).map(parseParam),
-    ...items.filter((item) => item.kind === 'param').map(({ name, value }) => [name, value] as const),
-  ];
-  const { url, authorization } = takeUserinfo(withParams(parseRequestUrl(typedUrl), params));
-  const content = await toContent(context, items, flags);
+  const secrets = { names: new Set<string>(), variables: new Map<string, string>() };
+  const fromFlags = await readHeaderFlags(context, flags.header ?? [], secrets.names);
+  const params = await readParams(context, items, flags);
+  const urls = typedUrls.map((typed) => withParams(parseRequestUrl(typed), params));
+  const content = await buildBody(context, items, flags);
+  const cookie = await readCookies(context, flags.cookie ?? []);
+  const given = await resolveValues(context, [...fromFlags, ...items], secrets);
   const { ACCEPT_ENCODING } = await import('../core/http/body.js');
   const defaults: HeaderPair[] = [
     ['User-Agent', `${packageJson.name}/${packageJson.version}`],
     ['Accept', '*/*'],
-    ['Accept-Encoding', ACCEPT_ENCODING],
-    ...(authorization === undefined ? [] : [['Authorization', authorization] as const]),
+    ['Accept-Encoding', flags.continue === true || splits(flags) ? 'identity' : ACCEPT_ENCODING],
     ...(content === undefined ? [] : [['Content-Type', content.type] as const]),
+    ...(content?.encoding === undefined ? [] : [['Content-Encoding', content.encoding] as const]),
+    ...(cookie === undefined ? [] : [['Cookie', cookie] as const]),
   ];
-  const headers = mergeHeaders(defaults, [...fromFlags.items, ...items]);
-  const secretHeaders = fromFlags.secret;
+  const headers = mergeHeaders(defaults, given);
   for (const [name, value] of headers) {
-    if (looksSecret(name) || secretHeaders.has(name.toLowerCase())) rememberSecret(context, value);
+    if (looksSecret(name) || secrets.names.has(name.toLowerCase())) rememberSecret(context, value);
   }
-  return { method: flags.method ?? method, url, headers, body: content?.body, secretHeaders };
+  const login = await readLogin(context, flags);
+  if (login?.variable !== undefined && login.header !== undefined) {
+    secrets.variables.set(login.header.replace(/^\S+ /, ''), login.variable);
+  }
+  return {
+    method: flags.method ?? method,
+    urls,
+    headers,
+    givenHeaders: given.flatMap((item) => (item.kind === 'header' ? [[item.name, item.value] as const] : [])),
+    body: content?.body,
+    secretHeaders: secrets.names,
+    login,
+    variables: secrets.variables,
+    curlBody: content?.curl ?? [],
+  };
+}
+
+function splits({ parallel, output, download }: AllFlags): boolean {
+  return (parallel ?? 1) > 1 && (output !== undefined || download === true);
+}
+
+/** The plan for one URL: a given Authorization field wins over flags, those over the URL's userinfo, that over netrc. */
+export async function addressPlan(
+  context: Context,
+  plan: RequestPlan,
+  typed: URL,
+  flags: AllFlags,
+): Promise<AddressedPlan> {
+  const { takeUserinfo } = await import('../core/http/basic-auth.js');
+  const { url, authorization } = takeUserinfo(typed);
+  const isGiven = plan.headers.some(([name]) => name.toLowerCase() === 'authorization');
+  const fromUrl = authorization === undefined ? undefined : toLogin(typed, authorization, flags);
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const login = isGiven ? undefined : (plan.login ?? fromUrl ?? (await readNetrc(context, flags, host)));
+  if (login?.header !== undefined) rememberSecret(context, login.header);
+  const headers: HeaderPair[] =
+    login?.header === undefined ? [...plan.headers] : [...plan.headers, ['Authorization', login.header]];
+  return { ...plan, url, headers, digest: login?.digest };
+}
+
+function toLogin({ username, password }: URL, header: string, flags: AllFlags): Login {
+  if (flags.authType !== 'digest') return { header };
+  return { digest: { user: decodeURIComponent(username), password: decodeURIComponent(password) } };
 }
 
 /** `Bearer abc` is a secret, and so is `abc`. */
@@ -98,9 +125,9 @@ function mergeHeaders(defaults: readonly HeaderPair[], items: readonly RequestIt
 async function readHeaderFlags(
   context: Context,
   flags: readonly string[],
-): Promise<{ items: RequestItem[]; secret: Set<string> }> {
+  secret: Set<string>,
+): Promise<RequestItem[]> {
   const items: RequestItem[] = [];
-  const secret = new Set<string>();
   for (const flag of flags) {
     if (!flag.startsWith('@')) {
       items.push(parseHeader(flag));
@@ -111,7 +138,48 @@ async function readHeaderFlags(
     for (const { name } of fields) secret.add(name.toLowerCase());
     items.push(...fields);
   }
-  return { items, secret };
+  return items;
+}
+
+/** `Name:env:VARIABLE`, `Authorization:Bearer env:VARIABLE` and `Name:@file` as the fields they stand for. */
+async function resolveValues(
+  context: Context,
+  items: readonly RequestItem[],
+  secrets: { names: Set<string>; variables: Map<string, string> },
+): Promise<RequestItem[]> {
+  const resolved: RequestItem[] = [];
+  for (const item of items) {
+    const [, scheme = '', reference] =
+      (item.kind === 'header' && /^([A-Za-z][\w-]* )?(env:[A-Za-z_]\w*|@[^@]+)$/.exec(item.value)) || [];
+    if (item.kind !== 'header' || reference === undefined) {
+      resolved.push(item);
+      continue;
+    }
+    const { value, variable } = await readSecret(context, reference);
+    if (/[\0-\x08\x0a-\x1f\x7f]/.test(value)) {
+      throw new NettoolError('USAGE', `the value of ${item.name} (${reference}) holds control characters`);
+    }
+    secrets.names.add(item.name.toLowerCase());
+    if (variable !== undefined) secrets.variables.set(value, variable);
+    resolved.push({ ...item, value: `${scheme}${value}` });
+  }
+  return resolved;
+}
+
+async function readParams(
+  context: Context,
+  items: readonly RequestItem[],
+  flags: AllFlags,
+): Promise<Array<readonly [string, string]>> {
+  const params = [
+    ...(flags.param ?? []).map(parseParam),
+    ...items.filter((item) => item.kind === 'param').map(({ name, value }) => [name, value] as const),
+  ];
+  const resolved: Array<readonly [string, string]> = [];
+  for (const [name, value] of params) {
+    resolved.push([name, looksSecret(name) ? (await readSecret(context, value)).value : value]);
+  }
+  return resolved;
 }
 
 function parseParam(text: string): readonly [string, string] {
@@ -120,92 +188,19 @@ function parseParam(text: string): readonly [string, string] {
   return [text.slice(0, equals), text.slice(equals + 1)];
 }
 
-async function toContent(
-  context: Context,
-  items: readonly RequestItem[],
-  flags: RequestFlags,
-): Promise<Content | undefined> {
-  const fields = await readFields(context, items);
-  if (flags.data === undefined)
-    return fields.length === 0 ? undefined : fieldsToContent(context, fields, flags);
-  if (fields.length > 0) {
-    throw new NettoolError('USAGE', 'the body comes either from --data or from fields, not from both');
-  }
-  const data = await readData(context, flags.data);
-  const type = flags.form === true || !isJsonData(data) ? FORM_TYPE : JSON_TYPE;
-  return { body: data, type };
-}
-
-type Field = {
-  readonly name: string;
-  readonly value: string;
-  readonly json: boolean;
-  readonly source: string;
-};
-
-async function readFields(context: Context, items: readonly RequestItem[]): Promise<Field[]> {
-  const fields: Field[] = [];
-  for (const item of items) {
-    if (item.kind === 'text' || item.kind === 'json') {
-      fields.push({ ...item, json: item.kind === 'json' });
-    } else if (item.kind === 'text-file' || item.kind === 'json-file') {
-      const { name, source, path } = item;
-      const text = decodeUtf8(await readInput(context, path), source);
-      const json = item.kind === 'json-file';
-      fields.push({ name, source, json, value: json ? checkJson(source, text) : text });
-    }
-  }
-  return fields;
-}
-
-function fieldsToContent(context: Context, fields: readonly Field[], flags: RequestFlags): Content {
-  for (const { name, value } of fields) if (looksSecret(name)) context.addSecret(value);
-  if (flags.form !== true) {
-    const json = fields.map(({ name, value, json }) => ({
-      path: name,
-      value: json ? value : JSON.stringify(value),
-    }));
-    return { body: buildJson(json), type: JSON_TYPE };
-  }
-  const raw = fields.find(({ json }) => json);
-  if (raw !== undefined) throw badItem(raw.source, "a form has no JSON fields (':='); use '='");
-  const form = new URLSearchParams(fields.map(({ name, value }) => [name, value]));
-  return { body: form.toString(), type: FORM_TYPE };
-}
-
-/** The data of one or more `-d`, which are joined as curl joins them. */
-async function readData(context: Context, flags: readonly string[]): Promise<string | Buffer> {
-  const parts: Buffer[] = [];
+async function readCookies(context: Context, flags: readonly string[]): Promise<string | undefined> {
+  const pairs: string[] = [];
   for (const flag of flags) {
-    parts.push(flag.startsWith('@') ? await readInput(context, flag.slice(1)) : Buffer.from(flag));
+    const equals = flag.indexOf('=');
+    const name = flag.slice(0, equals).trim();
+    if (equals < 1 || !/^[^\0-\x20\x7f;,=]+$/.test(name)) {
+      throw new NettoolError('USAGE', "bad cookie: it is 'name=value'");
+    }
+    const { value } = await readSecret(context, flag.slice(equals + 1));
+    if (/[\0-\x1f\x7f;]/.test(value))
+      throw new NettoolError('USAGE', `the value of the cookie ${name} cannot be sent`);
+    context.addSecret(value);
+    pairs.push(`${name}=${value}`);
   }
-  return parts.length === 1 ? (parts[0] as Buffer) : Buffer.from(parts.join('&'));
-}
-
-function isJsonData(data: string | Buffer): boolean {
-  try {
-    JSON.parse(data.toString());
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function decodeUtf8(bytes: Buffer, source: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw badItem(source, 'the file is not text in UTF-8');
-  }
-}
-
-/** The bytes of a file, or of stdin for `-`. */
-async function readInput(context: Context, path: string): Promise<Buffer> {
-  if (path === '-') return Buffer.from(await readText(context.io.stdin));
-  try {
-    return await readFile(resolve(context.io.cwd, path), { signal: context.io.signal });
-  } catch (error) {
-    const { message } = toNettoolError(error, `cannot read ${path}`);
-    throw new NettoolError('INPUT_FAILED', message, { cause: error });
-  }
+  return pairs.length === 0 ? undefined : pairs.join('; ');
 }

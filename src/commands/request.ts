@@ -1,165 +1,104 @@
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import { NettoolError, toNettoolError } from '../core/errors.js';
-import type { ClientResponse, SendOptions } from '../core/http/client.js';
-import type { FollowedResponse } from '../core/http/redirects.js';
-import { looksSecret } from '../core/secrets.js';
+import type { Command } from 'commander';
+import { NettoolError } from '../core/errors.js';
+import { type AllFlags, checkFlags } from './all-flags.js';
 import { action, type Context, type Run } from './context.js';
-import { deliver } from './deliver-response.js';
-import { collect, parseCount, parseDuration } from './options.js';
-import { startSpinner } from './output/spinner.js';
-import { planRequest, type RequestFlags, type RequestPlan } from './request-plan.js';
-import { viewRedirect, viewRequestHead, viewResponseHead } from './views/request.js';
+import { readExpectations } from './expectations.js';
+import { addNetworkFlags } from './network-flags.js';
+import { addOutputFlags } from './output-flags.js';
+import { addRequestFlags } from './request-flags.js';
+import { REQUEST_HELP } from './request-help.js';
+import { addressPlan, planRequest } from './request-plan.js';
+import { openSession } from './session-flag.js';
+import { runTransfers } from './transfers.js';
+import { createTransport } from './transport.js';
 
-const EXAMPLES = `
-Items:
-  Name:value   header ('Name:' leaves it out, 'Name;' sends it empty)
-  name==value  query parameter
-  name=value   field of the body; name=@file with its text from a file
-  name:=json   field as raw JSON; name:=@file from a file
-  a[b][]=value nests; a backslash takes the meaning of ':', ';', '=' or '@' away`;
-
-/** Declares one method's command; `get` and `post` differ in nothing but the method. */
+/** Declares one method's command; they differ in nothing but the method. */
 export function registerRequest(program: Command, run: Run, method: string): void {
-  program
+  const command = program
     .command(method.toLowerCase())
     .summary(`send ${method} to a URL and print the answer`)
     .description(
-      `Sends ${method} to a URL and prints the body of the answer. A status of 400 or more is a failure.`,
+      method === 'HEAD'
+        ? 'Sends HEAD to a URL and prints the header fields of the answer. A status of 400 or more is a failure.'
+        : `Sends ${method} to a URL and prints the body of the answer. A status of 400 or more is a failure.`,
     )
-    .argument('<url>', "'http://' is added when it has no scheme; ':3000/x' means localhost")
-    .argument('[item...]', 'header fields, parameters and body fields, see below')
-    .optionsGroup('Request:')
-    .option('-p, --param <k=v>', 'add a query parameter (repeatable)', collect)
-    .option('-H, --header <K: V>', 'add a header field, or the lines of @file (repeatable)', collect)
-    .option('-d, --data <text>', 'send this text, @file or @- (stdin) as the body', collect)
-    .option('--form', 'send the fields as a form instead of JSON')
-    .option('-X, --method <method>', 'use another method', parseMethod)
-    .optionsGroup('Network:')
-    .addOption(limit('--timeout <time>', 'limit for everything together (default: off)'))
-    .addOption(
-      limit('--connect-timeout <time>', 'limit for DNS, TCP and TLS together').default(10_000, '10s'),
-    )
-    .addOption(limit('--idle-timeout <time>', 'limit for a transfer that stands still').default(60_000, '1m'))
-    .option('--no-follow', 'do not follow redirects')
-    .option('--max-redirects <n>', 'follow at most so many', parseCount, 20)
-    .option('--allow-downgrade', 'follow redirects from https to http, too')
-    .option('-k, --insecure', "do not check the server's certificate")
-    .option('--cacert <file>', 'trust the certificates in this PEM file, and no others')
-    .optionsGroup('Output:')
-    .option('-o, --output <file>', 'write the body to a file, which appears when it is complete')
-    .option('-i, --include', 'print status line and header fields first')
-    .option('--raw', 'leave the body compressed as it was sent')
-    .addHelpText('after', EXAMPLES)
+    .argument('[url]', "'http://' is added when it has no scheme; ':3000/x' means localhost")
+    .argument('[item...]', 'header fields, parameters and body fields, see below');
+  if (!run.wants(command.name())) return;
+  addRequestFlags(command);
+  addNetworkFlags(command);
+  addOutputFlags(command);
+  command
+    .addHelpText('after', REQUEST_HELP)
     .action(
-      action<RequestFlags>(run, (context, [url, items], flags) =>
-        perform(context, method, [url as string, items as string[]], flags),
+      action<AllFlags>(run, (context, [url, items], flags) =>
+        perform(context, method, [url as string | undefined, items as string[]], flags),
       ),
     );
-}
-
-function limit(flags: string, description: string): Option {
-  return new Option(flags, description).argParser(parseDuration);
-}
-
-/** A method is a token (RFC 9110, section 9.1); its case is not left to the typist. */
-function parseMethod(text: string): string {
-  const method = text.toUpperCase();
-  if (!/^[!#$%&'*+.^_`|~0-9A-Z-]+$/.test(method) || method === 'CONNECT') {
-    throw new InvalidArgumentError(`'${text}' is not a method that can be sent.`);
-  }
-  return method;
 }
 
 async function perform(
   context: Context,
   method: string,
-  words: readonly [string, readonly string[]],
-  flags: RequestFlags,
+  [url, items]: readonly [string | undefined, readonly string[]],
+  flags: AllFlags,
 ): Promise<number> {
-  const plan = await planRequest(context, method, words, flags);
-  const file = await prepareOutput(context, flags.output);
-  const deadline = startDeadline(context.io.signal, flags.timeout);
-  const progress = { response: undefined as ClientResponse | undefined };
-  const spinner = startSpinner(context, () => describeProgress(plan, progress.response));
-  try {
-    const followed = await exchange({
-      context,
-      plan,
-      flags,
-      signal: deadline.signal,
-      beforeTalk: spinner.stop,
+  const urls = [...(url === undefined ? [] : [url]), ...(flags.url ?? [])];
+  if (urls.length === 0)
+    throw new NettoolError('USAGE', 'a URL is missing', { hint: `nettool ${method.toLowerCase()} URL` });
+  checkFlags(flags, urls.length);
+  const expectations = readExpectations(flags);
+  const plan = await planRequest(context, method, [urls, items], flags);
+  if (
+    urls.length > 1 &&
+    plan.body !== undefined &&
+    'open' in Object(plan.body) &&
+    !(plan.body as { isReplayable: boolean }).isReplayable
+  ) {
+    throw new NettoolError('USAGE', 'stdin can be sent to one URL only', {
+      hint: 'put it into a file: -d @file',
     });
-    progress.response = followed.response;
-    return await deliver({ context, followed, flags, file, beforeOutput: spinner.stop });
-  } finally {
-    spinner.stop();
-    deadline.clear();
-    progress.response?.body.destroy();
   }
-}
-
-async function prepareOutput(context: Context, output: string | undefined) {
-  if (output === undefined || output === '-') return undefined;
-  const { prepareFile } = await import('./output/file.js');
-  return prepareFile(resolve(context.io.cwd, output));
-}
-
-interface Exchange {
-  readonly context: Context;
-  readonly plan: RequestPlan;
-  readonly flags: RequestFlags;
-  readonly signal: AbortSignal;
-  readonly beforeTalk: () => void;
-}
-
-/** Sends the request and follows its redirects, telling on stderr what there is to tell. */
-async function exchange({ context, plan, flags, signal, beforeTalk }: Exchange): Promise<FollowedResponse> {
-  const { send } = await import('../core/http/client.js');
-  const { followRedirects } = await import('../core/http/redirects.js');
-  const style = context.style.stderr;
-  const { method, url, headers, body, secretHeaders } = plan;
-  const talk = (text: string | undefined): void => {
-    if (text === undefined || context.quiet) return;
-    beforeTalk();
-    context.io.stderr.write(`${context.redact(text)}\n`);
-  };
-  const isSecret = (name: string): boolean =>
-    flags.showSecrets !== true && (looksSecret(name) || secretHeaders.has(name.toLowerCase()));
-  const options: SendOptions = {
-    connectTimeoutMs: flags.connectTimeout,
-    idleTimeoutMs: flags.idleTimeout,
-    tls: { insecure: flags.insecure, ca: await readCertificates(context, flags.cacert) },
-    onSend: (head) => context.verbose > 0 && talk(`${viewRequestHead(head, style, isSecret)}\n`),
-  };
-  return followRedirects(
-    { method, url, headers, signal, ...(body === undefined ? {} : { body }) },
-    {
-      send: async (request) => {
-        const response = await send(request, options);
-        if (context.verbose > 0) talk(`${viewResponseHead(response, style)}\n`);
-        return response;
-      },
-      follow: flags.follow,
-      maxRedirects: flags.maxRedirects,
-      allowDowngrade: flags.allowDowngrade === true,
-      secretHeaders,
-      onRedirect: (event) => talk(viewRedirect(event)),
-    },
-  );
-}
-
-async function readCertificates(context: Context, path: string | undefined): Promise<string | undefined> {
-  if (path === undefined) return undefined;
+  const session = await openSession(context, flags);
+  const plans = [];
+  for (const typed of plan.urls) {
+    const addressed = await addressPlan(context, plan, typed, flags);
+    plans.push(session?.apply(addressed) ?? addressed);
+  }
+  if (flags.dryRun === true || flags.asCurl === true) {
+    const { printCurl, printRequest } = await import('./export-request.js');
+    for (const one of plans) {
+      if (flags.asCurl === true) printCurl(context, one, flags);
+      else await printRequest(context, one, flags);
+    }
+    return 0;
+  }
+  const deadline = startDeadline(context.io.signal, flags.timeout);
+  const talk = { before: () => {} };
+  const transport = await createTransport(context, flags, {
+    cookies: session?.cookies,
+    beforeTalk: () => talk.before(),
+    keepsConnections: plans.length > 1,
+  });
   try {
-    const text = await readFile(resolve(context.io.cwd, path), 'utf8');
-    if (text.includes('-----BEGIN CERTIFICATE-----')) return text;
-  } catch (error) {
-    const { message } = toNettoolError(error, `cannot read ${path}`);
-    throw new NettoolError('INPUT_FAILED', message, { cause: error });
+    return await runTransfers({
+      context,
+      plans,
+      flags,
+      transport,
+      expectations,
+      signal: deadline.signal,
+      talk,
+    });
+  } finally {
+    deadline.clear();
+    transport.close();
+    await session?.save(plans);
+    if (flags.har !== undefined) {
+      const { writeHar } = await import('./har.js');
+      await writeHar(context, flags, transport.records);
+    }
   }
-  throw new NettoolError('INPUT_FAILED', `${path} holds no certificate in PEM form`);
 }
 
 /** `--timeout`: one clock for everything. */
@@ -170,9 +109,4 @@ function startDeadline(signal: AbortSignal, timeoutMs: number | undefined) {
     deadline.abort(new NettoolError('TIMEOUT', `not done within ${timeoutMs / 1000} s (--timeout)`));
   }, timeoutMs);
   return { signal: AbortSignal.any([signal, deadline.signal]), clear: () => clearTimeout(timer) };
-}
-
-function describeProgress({ method, url }: RequestPlan, response: ClientResponse | undefined): string {
-  if (response === undefined) return `${method} ${url.host}`;
-  return `${method} ${url.host}: ${(response.wireSizeBytes / 2 ** 20).toFixed(1)} MiB`;
 }

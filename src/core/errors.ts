@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'OUTPUT_FAILED'
   | 'INPUT_FAILED'
   | 'TIMEOUT'
+  | 'CHECKSUM'
   | 'TLS_HANDSHAKE'
   | 'ADDRESS_IN_USE'
   | 'ADDRESS_NOT_AVAILABLE'

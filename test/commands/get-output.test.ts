@@ -31,7 +31,8 @@ test('-o writes the body to a file that appears when it is complete', async (t) 
     }, 5);
   });
   const result = await run(['get', url, '-o', 'file'], { cwd });
-  assert.deepEqual([result.code, result.stdout, result.stderr], [0, '', '']);
+  assert.deepEqual([result.code, result.stdout], [0, '']);
+  assert.match(result.stderr, /^saved file \(293\.0 KiB in \d+\.\d s, [^)]+\/s\)\n$/);
   assert.deepEqual(readFileSync(join(cwd, 'file')), body);
   assert.deepEqual(readdirSync(cwd), ['file']);
 });

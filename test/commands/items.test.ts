@@ -42,7 +42,6 @@ const BAD: ReadonlyArray<readonly [item: string, why: RegExp]> = [
   ['k:={x}', /'k:={x}': the value is not JSON/],
   ['k:=', /not JSON/],
   ['k=@', /file name after '@' is missing/],
-  ['f@x.png', /files as form fields/],
   ['X Y:1', /'X Y' is not a header name/],
   ['X:a\r\nEvil: 1', /control characters/],
   ['X:a\0', /control characters/],

@@ -1,7 +1,10 @@
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { toStreamSink } from './byte-sink.js';
 import { escapeControls } from './escape.js';
+import type { Source } from './file.js';
 import { isJson, prettyJson } from './json-tokens.js';
+import { colorMarkup, indentXml } from './markup.js';
 import type { Style } from './style.js';
 
 /** JSON up to this size is laid out for a person; beyond it nobody reads it anyway. */
@@ -9,32 +12,30 @@ const PRETTY_LIMIT_BYTES = 4 * 2 ** 20;
 
 /** What a terminal is to know of a body. */
 export interface TerminalBody {
-  readonly json: boolean;
+  /** `lines` is shown line by line as it comes, `json` and `markup` are laid out and coloured. */
+  readonly kind: 'json' | 'markup' | 'lines' | 'text';
+  readonly isHtml: boolean;
   readonly charset: string | undefined;
 }
 
-/** Writes a body to a pipe or file, byte by byte as it is. A reader that goes away ends it quietly. */
-export async function pipeBody(body: Readable, stdout: Writable): Promise<void> {
-  try {
-    // Without `end: false` the next write to a piped stdout fails, and stdout would not survive a failing body.
-    await pipeline(body, stdout, { end: false });
-  } catch (error) {
-    if (!isReaderGone(stdout)) throw error;
-  }
+/** Writes a body to a pipe or file, byte by byte as it is. */
+export function pipeBody(body: Source, stdout: Writable): Promise<void> {
+  return body.pour(toStreamSink(stdout));
 }
 
 /**
- * Writes a body for a person at a terminal: JSON laid out and coloured, other text with its control characters
+ * Writes a body for a person at a terminal: JSON and XML laid out and coloured, other text with its control characters
  * escaped. Resolves to `false`, with nothing written, when the body is binary.
  */
 export async function showBody(
   body: Readable,
-  { json, charset }: TerminalBody,
+  { kind, isHtml, charset }: TerminalBody,
   stdout: Writable,
   style: Style,
 ): Promise<boolean> {
   const chunks = body[Symbol.asyncIterator]() as AsyncIterableIterator<Buffer>;
-  const start = await readStart(chunks, json ? PRETTY_LIMIT_BYTES : 1);
+  const isWhole = kind === 'json' || kind === 'markup';
+  const start = await readStart(chunks, isWhole ? PRETTY_LIMIT_BYTES : 1);
   if (start.bytes.length === 0) return true;
   const decoder = createDecoder(charset, true);
   let text: string;
@@ -44,13 +45,37 @@ export async function showBody(
     return false;
   }
   if (text.includes('\0')) return false;
-  if (json && start.complete && isJson(withoutMark(text))) {
+  if (kind === 'json' && start.complete && isJson(withoutMark(text))) {
     stdout.write(`${prettyJson(withoutMark(text), style)}\n`);
     return true;
   }
+  if (kind === 'markup' && start.complete) {
+    const laidOut = isHtml ? text : indentXml(text);
+    stdout.write(`${colorMarkup(laidOut.replaceAll('\r\n', '\n'), style).replace(/\n?$/, '\n')}`);
+    return true;
+  }
   const rest = start.failure === undefined ? chunks : failing(start.failure);
-  await writeText(rejoin(text, rest, createDecoder(charset, false)), stdout);
+  const all = rejoin(text, rest, createDecoder(charset, false));
+  await (kind === 'lines' ? writeLines(all, stdout, style) : writeText(all, stdout));
   return true;
+}
+
+/** Each line as soon as it is there, JSON in it (NDJSON, or the data of an event) coloured. */
+async function writeLines(texts: AsyncIterable<string>, stdout: Writable, style: Style): Promise<void> {
+  const show = (line: string): string => {
+    const [, field = '', value = line] = /^([a-z]+:\s?)(.*)$/.exec(line) ?? [];
+    if (value.length > 1 && isJson(value)) {
+      return `${style.dim(field)}${prettyJson(value, style).replaceAll(/\n\s*/g, ' ')}`;
+    }
+    return `${style.dim(style.foreign(field))}${style.foreign(value)}`;
+  };
+  let pending = '';
+  for await (const text of texts) {
+    const lines = (pending + text).split('\n');
+    pending = lines.pop() ?? '';
+    for (const line of lines) stdout.write(`${show(line.replace(/\r$/, ''))}\n`);
+  }
+  if (pending !== '') stdout.write(`${show(pending)}\n`);
 }
 
 /** The text of an answer's first bytes made harmless, for an excerpt; `undefined` when it is binary. */
@@ -69,7 +94,8 @@ export async function readExcerpt(
   }
 }
 
-function isReaderGone(stdout: Writable): boolean {
+/** Whether whoever read our output has gone away. */
+export function isReaderGone(stdout: Writable): boolean {
   return (stdout.errored as NodeJS.ErrnoException | null)?.code === 'EPIPE';
 }
 

@@ -1,22 +1,61 @@
-import { once } from 'node:events';
-import { constants, type Stats } from 'node:fs';
-import { access, type FileHandle, lstat, open, rename, stat, unlink } from 'node:fs/promises';
+import { closeSync, constants, ftruncateSync, openSync, type Stats, writeSync } from 'node:fs';
+import { access, link, lstat, open, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { finished } from 'node:stream/promises';
 import { type ErrorCode, NettoolError, toNettoolError } from '../../core/errors.js';
+import type { Sink } from './byte-sink.js';
+
+/** What hands out the bytes of a file to be. */
+export interface Source {
+  pour(sink: Sink): Promise<void>;
+}
 
 /** A file that a body is going to be written to. */
 export interface OutputFile {
-  /**
-   * Writes the whole body. A regular file grows as `NAME.part` beside its place and is renamed when it is complete;
-   * what is not one (`/dev/null`, a FIFO, a link) is written directly. Resolves to the number of bytes.
-   */
-  write(body: Readable): Promise<number>;
+  readonly path: string;
+  /** It is a regular file, or will be: it grows as `NAME.part`, and can be continued. */
+  readonly isRegular: boolean;
+  /** What an earlier transfer has left. */
+  findPartial(): Promise<Partial | undefined>;
+  /** Writes the whole body; resolves to the number of bytes written. */
+  write(source: Source, options?: WriteOptions): Promise<number>;
+  /** The descriptor of a new, empty `NAME.part`. */
+  openPart(): number;
+  /** Gives `NAME.part` its name; `false` in `replace` keeps what has that name already, and resolves to the name taken. */
+  finish(replace: boolean): Promise<string>;
+  /** Keeps what arrived for another time, or takes it away. */
+  giveUp(error: unknown, writtenBytes: number, note?: PartNote): Promise<NettoolError>;
+}
+
+/** The beginning of a file. */
+export interface Partial {
+  readonly sizeBytes: number;
+  readonly validator: string | undefined;
+  /** Where the bytes are. */
+  readonly path: string;
+}
+
+/** What is remembered of an unfinished file: what proves that the rest belongs to it. */
+export interface PartNote {
+  readonly validator: string | undefined;
+  /** The bytes were decoded on the way, so the server cannot continue them. */
+  readonly isDecoded: boolean;
+}
+
+/** How a file is written. */
+export interface WriteOptions {
+  /** Go on behind so many bytes of `NAME.part`. */
+  readonly offset?: number;
+  readonly note?: PartNote;
+  /** Called when all is written; what it throws keeps the file from appearing. */
+  readonly verify?: () => void;
+  /** Whether a file of that name is replaced. */
+  readonly replace?: boolean;
+  /** Told where the file ended up. */
+  readonly onName?: (path: string) => void;
 }
 
 /** After these what has arrived is good and worth keeping. */
-const CUT_SHORT: ReadonlySet<ErrorCode> = new Set([
+const CUT_SHORT: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'TRUNCATED',
   'TIMEOUT',
   'CONNECTION_BROKEN',
@@ -24,28 +63,24 @@ const CUT_SHORT: ReadonlySet<ErrorCode> = new Set([
   'TERMINATED',
 ]);
 
-/** What is on its way to the file at most; written in one go, where chunk after chunk takes twice as long. */
-const BUFFER_BYTES = 2 ** 20;
-
 /** A planted link must not be followed; Windows has no such flag. */
-const PART_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | (constants.O_NOFOLLOW ?? 0);
+const PART_FLAGS = constants.O_WRONLY | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
 
 /** Makes sure that a file can be written before anything is sent; `OUTPUT_FAILED` when not. */
 export async function prepareFile(path: string): Promise<OutputFile> {
   try {
-    const target = await lstatOrNothing(path);
+    const target = await statOrNothing(path);
     if (target?.isDirectory() === true) throw outputError(path, 'is a directory');
-    if (target !== undefined && !target.isFile()) return { write: (body) => writeDirectly(body, path) };
+    if (target !== undefined && !target.isFile()) return createDirect(path);
     await access(target === undefined ? dirname(path) : path, constants.W_OK);
     if (!(await stat(dirname(path))).isDirectory()) throw outputError(path, 'not a directory');
-    const mode = target === undefined ? 0o666 : target.mode & 0o777;
-    return { write: (body) => writeWhole(body, path, mode) };
+    return createRegular(path, target === undefined ? 0o666 : target.mode & 0o777);
   } catch (error) {
     throw toOutputError(error, path);
   }
 }
 
-async function lstatOrNothing(path: string): Promise<Stats | undefined> {
+async function statOrNothing(path: string): Promise<Stats | undefined> {
   try {
     return await lstat(path);
   } catch (error) {
@@ -54,52 +89,135 @@ async function lstatOrNothing(path: string): Promise<Stats | undefined> {
   }
 }
 
-async function writeDirectly(body: Readable, path: string): Promise<number> {
-  const written = { bytes: 0 };
-  try {
-    await writeAll(body, await open(path, 'w'), written);
-    return written.bytes;
-  } catch (error) {
-    throw toOutputError(error, path);
-  }
+/** `/dev/null`, a FIFO, a link's target: written to as it is. */
+function createDirect(path: string): OutputFile {
+  const unfit = (): never => {
+    throw outputError(path, 'not a regular file');
+  };
+  return {
+    path,
+    isRegular: false,
+    findPartial: async () => undefined,
+    openPart: unfit,
+    finish: unfit,
+    giveUp: async (error) => toOutputError(error, path),
+    async write(source, { verify, onName } = {}) {
+      let bytes = 0;
+      try {
+        const file = await open(path, 'w');
+        try {
+          const { fd } = file;
+          // A FIFO may have a slow reader: not to be waited for in this thread.
+          const isSlow = (await file.stat()).isFIFO();
+          await source.pour((chunk) => {
+            bytes += chunk.length;
+            return isSlow ? file.writeFile(chunk) : writeAll(fd, chunk);
+          });
+        } finally {
+          await file.close();
+        }
+        verify?.();
+        onName?.(path);
+        return bytes;
+      } catch (error) {
+        throw toOutputError(error, path);
+      }
+    },
+  };
 }
 
-async function writeWhole(body: Readable, path: string, mode: number): Promise<number> {
+function createRegular(path: string, mode: number): OutputFile {
   const part = join(dirname(path), `${basename(path)}.part`);
-  const written = { bytes: 0 };
-  const file = await open(part, PART_FLAGS, mode).catch((error) => {
-    throw toOutputError(error, path);
-  });
-  try {
-    await writeAll(body, file, written);
-    await rename(part, path);
-    return written.bytes;
-  } catch (error) {
-    const failure = toOutputError(error, path);
-    const keep = CUT_SHORT.has(failure.code) && written.bytes > 0;
-    if (!keep) await unlink(part).catch(() => {});
-    if (!keep || failure.hint !== undefined) throw failure;
-    const hint = `the ${written.bytes} bytes that arrived are in ${part}`;
-    throw new NettoolError(failure.code, failure.message, { hint, cause: failure.cause });
+  const notePath = `${part}.json`;
+  const forget = (): Promise<void> => unlink(notePath).catch(() => {});
+  const openPart = (offset = 0): number => {
+    const fd = openSync(part, PART_FLAGS, mode);
+    ftruncateSync(fd, offset);
+    return fd;
+  };
+  const file: OutputFile = {
+    path,
+    isRegular: true,
+    openPart,
+    async findPartial() {
+      const note = JSON.parse(await readFile(notePath, 'utf8').catch(() => '{}')) as PartNote;
+      const left = await statOrNothing(part);
+      if (left?.isFile() === true && left.size > 0) {
+        if (note.isDecoded === true) return undefined;
+        return { sizeBytes: left.size, validator: note.validator, path: part };
+      }
+      const shorter = await statOrNothing(path);
+      if (shorter === undefined || shorter.size === 0) return undefined;
+      return { sizeBytes: shorter.size, validator: undefined, path };
+    },
+    async finish(replace) {
+      await forget();
+      if (!replace) return linkFree(part, path);
+      await rename(part, path);
+      return path;
+    },
+    async giveUp(error, writtenBytes, note) {
+      const failure = toOutputError(error, path);
+      if (!CUT_SHORT.has(failure.code) || writtenBytes === 0) {
+        await forget();
+        await unlink(part).catch(() => {});
+        return failure;
+      }
+      if (note !== undefined) await writeFile(notePath, JSON.stringify(note)).catch(() => {});
+      if (failure.hint !== undefined) return failure;
+      const hint = `the ${writtenBytes} bytes that arrived are in ${part}`;
+      return new NettoolError(failure.code, failure.message, { hint, cause: failure.cause });
+    },
+    async write(source, { offset = 0, note, verify, replace = true, onName } = {}) {
+      let size = offset;
+      let fd: number | undefined;
+      try {
+        fd = openPart(offset);
+        const target = fd;
+        await source.pour((chunk) => {
+          writeAll(target, chunk, size);
+          size += chunk.length;
+        });
+        closeSync(fd);
+        fd = undefined;
+        verify?.();
+        onName?.(await file.finish(replace));
+        return size;
+      } catch (error) {
+        if (fd !== undefined) closeSync(fd);
+        throw await file.giveUp(error, size, note);
+      }
+    },
+  };
+  return file;
+}
+
+/** The first free one of `NAME`, `NAME-1`, …: a link, unlike a rename, replaces nothing. */
+async function linkFree(part: string, path: string): Promise<string> {
+  const [, stem = path, ending = ''] = /^(.*[^/])(\.[^./]{1,16})$/s.exec(path) ?? [];
+  for (let number = 0; ; number += 1) {
+    const free = number === 0 ? path : `${stem}-${number}${ending}`;
+    try {
+      await link(part, free);
+      await unlink(part);
+      return free;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EEXIST' && number < 10_000) continue;
+      // File systems without links.
+      if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'ENOSYS') throw error;
+      if ((await statOrNothing(free)) !== undefined) continue;
+      await rename(part, free);
+      return free;
+    }
   }
 }
 
-/**
- * Unlike a pipeline this brings everything that arrived into the file before it tells that the body broke.
- * Closes the file.
- */
-async function writeAll(body: Readable, file: FileHandle, written: { bytes: number }): Promise<void> {
-  const stream = file.createWriteStream({ highWaterMark: BUFFER_BYTES });
-  const closed = finished(stream);
-  closed.catch(() => {});
-  try {
-    for await (const chunk of body) {
-      if (!stream.write(chunk)) await once(stream, 'drain');
-    }
-  } finally {
-    stream.end();
-    await closed;
-    written.bytes = stream.bytesWritten;
+/** Waits for the disk, which is faster than any queue before it. */
+export function writeAll(fd: number, bytes: Buffer, position?: number): undefined {
+  for (let written = 0; written < bytes.length; ) {
+    const at = position === undefined ? null : position + written;
+    written += writeSync(fd, bytes, written, bytes.length - written, at);
   }
 }
 

@@ -101,3 +101,31 @@ function isKey(text: string, end: number): boolean {
   while (' \t\r\n'.includes(text[index] ?? '!')) index += 1;
   return text[index] === ':';
 }
+
+/** A member of an object (by its key) or of an array (by its index), its value as it was written. */
+export interface Member {
+  readonly key: string | number;
+  readonly value: string;
+}
+
+/** The members of a JSON object or array; none of anything else. The text has to be JSON without blanks. */
+export function readMembers(text: string): Member[] {
+  const members: Member[] = [];
+  const isObject = text.startsWith('{');
+  if (!isObject && !text.startsWith('[')) return members;
+  let depth = 0;
+  let key = '';
+  let value = '';
+  for (const { kind, text: token } of tokenize(text)) {
+    const closes = token === '}' || token === ']';
+    if (kind === 'mark' && closes) depth -= 1;
+    const ends = kind === 'mark' && ((closes && depth === 0) || (token === ',' && depth === 1));
+    if (ends && value !== '') members.push({ key: isObject ? key : members.length, value });
+    if (ends) value = '';
+    else if (depth === 1 && kind === 'key') key = JSON.parse(token) as string;
+    else if (depth > 1 || (depth === 1 && !(kind === 'mark' && token === ':' && value === '')))
+      value += token;
+    if (kind === 'mark' && (token === '{' || token === '[')) depth += 1;
+  }
+  return members;
+}

@@ -75,11 +75,21 @@ export interface TlsDetails {
   readonly serverName: string | undefined;
 }
 
+/** Content that can be sent bit by bit. */
+export interface BodySource {
+  /** How many bytes it has; `undefined` when nobody knows before the end. */
+  readonly sizeBytes: number | undefined;
+  /** It can be opened again, for a redirect or another attempt. */
+  readonly isReplayable: boolean;
+  /** Its bytes, piece by piece; a piece is only lent until the next one is asked for. */
+  open(): AsyncIterable<Uint8Array>;
+}
+
 /** A request the client is to send. */
 export interface OutgoingRequest {
   readonly method: string;
   readonly url: URL;
   readonly headers: HeaderList;
-  readonly body?: Readable | Uint8Array | string;
+  readonly body?: BodySource | Readable | Uint8Array | string;
   readonly signal: AbortSignal;
 }

@@ -17,6 +17,8 @@ export interface RedirectOptions {
   readonly allowDowngrade: boolean;
   /** Names (in lower case) of header fields that stay with the first origin, besides those that look secret. */
   readonly secretHeaders?: ReadonlySet<string>;
+  /** Hosts (`name` or `name:port`) that may be given what is secret, too. */
+  readonly trustedHosts?: ReadonlySet<string>;
   /** Told of each redirect before it is followed. */
   readonly onRedirect?: (event: RedirectEvent) => void;
 }
@@ -112,15 +114,17 @@ function toTarget(hop: Hop, from: URL, { allowDowngrade }: RedirectOptions): URL
 function toNextRequest(
   from: OutgoingRequest,
   { status, target }: { status: number; target: URL },
-  { secretHeaders }: RedirectOptions,
+  { secretHeaders, trustedHosts }: RedirectOptions,
 ): { next: OutgoingRequest; dropped: string[] } {
   const method = toMethod(status, from.method);
   const keepsBody = method === from.method && status !== 303;
   const sameOrigin = target.origin === from.url.origin;
   // The user's Host names the first origin, whose name it is not to take along.
+  const trusted = sameOrigin || trustedHosts?.has(target.host) || trustedHosts?.has(target.hostname);
+  const isSecret = (name: string): boolean =>
+    looksSecret(name) || secretHeaders?.has(name.toLowerCase()) === true;
   const stays = (name: string): boolean =>
-    sameOrigin ||
-    !(looksSecret(name) || secretHeaders?.has(name.toLowerCase()) || name.toLowerCase() === 'host');
+    sameOrigin || (name.toLowerCase() !== 'host' && (trusted === true || !isSecret(name)));
   const fits = (name: string): boolean => keepsBody || !CONTENT_FIELD.test(name);
   const kept = from.headers.filter(([name]) => stays(name) && fits(name));
   const dropped = from.headers.filter(([name]) => !stays(name)).map(([name]) => name);
@@ -138,6 +142,7 @@ function toMethod(status: number, method: string): string {
 function replay(body: OutgoingRequest['body'], keepsBody: boolean): Pick<OutgoingRequest, 'body'> {
   if (body === undefined || !keepsBody) return {};
   if (typeof body === 'string' || body instanceof Uint8Array) return { body };
+  if ('open' in body && body.isReplayable) return { body };
   throw new NettoolError(
     'REDIRECT_REFUSED',
     'the redirect asks for the body again, which came from a stream',

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { NettoolError, toNettoolError } from '../errors.js';
@@ -6,7 +7,7 @@ import { type Identity, type TlsVersion, toMinVersion } from './tls.js';
 /** How the client end of TLS is set up. */
 export interface TlsClientOptions {
   /** Certificates to trust instead of the built-in ones, PEM. */
-  readonly ca?: string | undefined;
+  readonly ca?: string | readonly string[] | undefined;
   /** Speak to whoever answers: the certificate is not checked. */
   readonly insecure?: boolean | undefined;
   /** The protocols offered (ALPN), best first. */
@@ -16,6 +17,10 @@ export interface TlsClientOptions {
   /** Our own certificate, for servers that ask for one. */
   readonly identity?: Identity | undefined;
   readonly minVersion?: TlsVersion | undefined;
+  /** The ciphers offered, as OpenSSL writes such lists. */
+  readonly ciphers?: string | undefined;
+  /** SHA-256 hashes (base64) of public keys, one of which the peer's has to be. */
+  readonly pins?: readonly string[] | undefined;
 }
 
 /** Whom the handshake is with. */
@@ -40,7 +45,8 @@ export function startTls(socket: Socket, peer: TlsPeer, options: TlsClientOption
       // Checked below, where the certificate can be looked at to say what is wrong with it.
       rejectUnauthorized: false,
       ...(options.alpn === undefined ? {} : { ALPNProtocols: [...options.alpn] }),
-      ...(options.ca === undefined ? {} : { ca: options.ca }),
+      ...(options.ca === undefined ? {} : { ca: [options.ca].flat() }),
+      ...(options.ciphers === undefined ? {} : { ciphers: options.ciphers }),
       ...options.identity,
       ...toMinVersion(options.minVersion),
     });
@@ -56,6 +62,8 @@ export function startTls(socket: Socket, peer: TlsPeer, options: TlsClientOption
     secure.on('error', (error) => fail(toHandshakeError(error, peer)));
     secure.once('secureConnect', () => {
       if (!secure.authorized && options.insecure !== true) return fail(toCertificateError(secure, peer));
+      if (options.pins !== undefined && !isPinned(secure, options.pins))
+        return fail(toPinError(secure, peer));
       peer.signal.removeEventListener('abort', onAbort);
       resolve(secure);
     });
@@ -78,6 +86,22 @@ function toCertificateError(socket: TLSSocket, { name, host }: TlsPeer): Nettool
   return new NettoolError('TLS_CERTIFICATE', `the certificate of ${name} is not trusted: ${problem}`, {
     hint: CERTIFICATE_HINT,
     cause: socket.authorizationError,
+  });
+}
+
+/** The hash of the peer's public key (SubjectPublicKeyInfo), as curl and RFC 7469 write it. */
+function hashOfKey(socket: TLSSocket): string {
+  const key = socket.getPeerX509Certificate()?.publicKey.export({ type: 'spki', format: 'der' });
+  return key === undefined ? '' : createHash('sha256').update(key).digest('base64');
+}
+
+function isPinned(socket: TLSSocket, pins: readonly string[]): boolean {
+  return pins.includes(hashOfKey(socket));
+}
+
+function toPinError(socket: TLSSocket, { name }: TlsPeer): NettoolError {
+  return new NettoolError('TLS_CERTIFICATE', `the public key of ${name} is not a pinned one`, {
+    hint: `it is sha256//${hashOfKey(socket)}`,
   });
 }
 

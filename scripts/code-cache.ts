@@ -1,0 +1,61 @@
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** What goes into a binary whose program is compiled already. */
+export interface CompiledProgram {
+  /** The script that starts it. */
+  readonly main: string;
+  readonly assets: Readonly<Record<string, string>>;
+}
+
+const OPTIONS = "filename: 'nettool.cjs', importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER";
+
+/** Starts the program from the binary's assets. A cache that does not fit is not used by V8, which is only slower. */
+const MAIN = `
+const { getRawAsset } = require('node:sea');
+const { Script, constants } = require('node:vm');
+// The program's own import() is no experiment of the user's.
+const { emitWarning } = process;
+process.emitWarning = (warning, ...rest) =>
+  String(warning).includes('USE_MAIN_CONTEXT_DEFAULT_LOADER') || emitWarning.call(process, warning, ...rest);
+const source = Buffer.from(getRawAsset('program')).latin1Slice();
+const cachedData = Buffer.from(getRawAsset('code-cache'));
+const script = new Script(source, { cachedData, ${OPTIONS} });
+script.runInThisContext()(exports, require, module, __filename, __dirname);
+`;
+
+/** Runs the program once and keeps what V8 has compiled by then. */
+const RECORDER = `
+const { readFileSync, writeFileSync } = require('node:fs');
+const { Script, constants } = require('node:vm');
+const [, , program, output, ...args] = process.argv;
+process.argv.splice(2, 2);
+const script = new Script(readFileSync(program, 'latin1'), { ${OPTIONS} });
+process.on('exit', () => writeFileSync(output, script.createCachedData()));
+script.runInThisContext()(exports, require, module, __filename, __dirname);
+`;
+
+/**
+ * The bundle with the code that a small `get` needs compiled beforehand. Node's own code cache of a single executable
+ * holds only what is compiled at once, which is next to nothing: V8 compiles a function when it is first called.
+ */
+export async function compileProgram(bundle: string, folder: string): Promise<CompiledProgram> {
+  const at = (name: string): string => join(folder, name);
+  const source = (await readFile(bundle, 'latin1')).replace(/^#!.*/, '');
+  const wrapped = `(function (exports, require, module, __filename, __dirname) {${source}\n})`;
+  await writeFile(at('program.js'), wrapped, 'latin1');
+  await writeFile(at('recorder.cjs'), RECORDER);
+  await writeFile(at('main.cjs'), MAIN);
+  const server = createServer((_request, response) => response.end('{"a":1}')).listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  await run(process.execPath, [at('recorder.cjs'), at('program.js'), at('code-cache.bin'), 'get', url]);
+  server.close();
+  return { main: at('main.cjs'), assets: { program: at('program.js'), 'code-cache': at('code-cache.bin') } };
+}
