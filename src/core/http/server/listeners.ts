@@ -1,8 +1,9 @@
-import { chmod, lstat, unlink } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
-import { NettoolError, toNettoolError } from '../../errors.js';
+import { chmod } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { toNettoolError } from '../../errors.js';
 import { isWildcard, reachableUrls } from '../../net/address.js';
 import { listen } from '../../net/listener.js';
+import { listenUnix } from '../../net/unix-listener.js';
 import type { ListeningEvent, ListenTarget, ServeOptions } from '../server-types.js';
 
 const BACKLOG = 4096;
@@ -26,7 +27,7 @@ export async function openListener(
   const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, onSocket);
   const backlog = options.backlog ?? BACKLOG;
   if ('path' in target) {
-    await listenOnPath(server, target.path, backlog);
+    await listenUnix(server, target.path);
     if (target.mode !== undefined) await chmod(target.path, target.mode);
   } else if ('fd' in target) {
     await bind(server, { fd: target.fd, backlog }, `cannot listen on descriptor ${target.fd}`);
@@ -52,35 +53,6 @@ function describe(
   const { address: host, port } = address;
   const urls = reachableUrls(scheme, asked === undefined || isWildcard(host) ? host : asked, port);
   return { type: 'listening', url: urls[0] ?? '', urls, host, port };
-}
-
-/** A socket file that nobody listens at any more is in the way of the next; a live one is respected. */
-async function listenOnPath(server: Server, path: string, backlog: number): Promise<void> {
-  const doing = `cannot listen on ${path}`;
-  try {
-    await bind(server, { path, backlog }, doing);
-  } catch (error) {
-    if (!(error instanceof NettoolError) || error.code !== 'ADDRESS_IN_USE') throw error;
-    if (!(await isStale(path))) throw error;
-    await unlink(path).catch((cause: unknown) => {
-      throw toNettoolError(cause, doing);
-    });
-    await bind(server, { path, backlog }, doing);
-  }
-}
-
-/** Whether this is a socket that refuses connections; anything else at that name is not ours to remove. */
-async function isStale(path: string): Promise<boolean> {
-  const status = await lstat(path).catch(() => undefined);
-  if (status?.isSocket() !== true) return false;
-  return new Promise((resolve) => {
-    const probe = connect({ path });
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(false);
-    });
-    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
-  });
 }
 
 function bind(server: Server, where: object, doing: string): Promise<void> {
