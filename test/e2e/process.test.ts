@@ -146,9 +146,9 @@ test('post sends a file as it is, and -o keeps what comes back byte for byte', a
   const url = await listen(t, (request, response) => {
     request.on('data', (chunk) => response.write(chunk)).on('end', () => response.end());
   });
-  const { code, stderr } = await spawnNettool(t, ['post', url, '-d', '@in.bin', '-o', 'out.bin'], {
+  const { code, stdout } = await spawnNettool(t, ['post', url, '-d', '@in.bin', '-o', 'out.bin'], {
     cwd: folder,
   }).done;
-  assert.deepEqual([code, stderr], [0, '']);
+  assert.deepEqual([code, stdout], [0, '']);
   assert.deepEqual(readFileSync(join(folder, 'out.bin')), bytes);
 });

@@ -64,7 +64,10 @@ export function spawnNettool(
   t.after(async () => {
     child.kill('SIGKILL');
     await done.catch(() => {});
-    if (!t.passed) t.diagnostic(`${args.join(' ')}\nstdout: ${texts.stdout}\nstderr: ${texts.stderr}`);
+    if (!t.passed) {
+      const [stdout, stderr] = [texts.stdout.slice(-2000), texts.stderr.slice(-2000)];
+      t.diagnostic(`${args.join(' ')}\nstdout: ${stdout}\nstderr: ${stderr}`);
+    }
   });
   return {
     child,
