@@ -100,6 +100,14 @@ test('-c of a shorter file appends, of a whole one does nothing, of none begins'
   assert.deepEqual(readFileSync(join(cwd, 'new')), CONTENT);
 });
 
+test('a note that cannot be read does not keep -c from its work', async (t) => {
+  const cwd = tempDir(t, { 'f.part': CONTENT.subarray(0, 10), 'f.part.json': '{broken' });
+  const { url } = await startRanges(t, () => CONTENT);
+  assert.equal((await run(['get', url, '-o', 'f', '-c'], { cwd })).code, 0);
+  assert.deepEqual(readFileSync(join(cwd, 'f')), CONTENT);
+  assert.deepEqual(readdirSync(cwd), ['f']);
+});
+
 test('--retry goes on with a download that breaks off, and tells so', async (t) => {
   const cwd = tempDir(t);
   const breakAfter = new Map([

@@ -140,7 +140,7 @@ function createRegular(path: string, mode: number): OutputFile {
     isRegular: true,
     openPart,
     async findPartial() {
-      const note = JSON.parse(await readFile(notePath, 'utf8').catch(() => '{}')) as PartNote;
+      const note = parseNote(await readFile(notePath, 'utf8').catch(() => ''));
       const left = await statOrNothing(part);
       if (left?.isFile() === true && left.size > 0) {
         if (note.isDecoded === true) return undefined;
@@ -190,6 +190,19 @@ function createRegular(path: string, mode: number): OutputFile {
     },
   };
   return file;
+}
+
+/** What is no note says nothing. */
+function parseNote(text: string): globalThis.Partial<PartNote> {
+  try {
+    const { validator, isDecoded } = JSON.parse(text) as PartNote;
+    return {
+      isDecoded: isDecoded === true,
+      validator: typeof validator === 'string' ? validator : undefined,
+    };
+  } catch {
+    return {};
+  }
 }
 
 /** The first free one of `NAME`, `NAME-1`, …: a link, unlike a rename, replaces nothing. */
