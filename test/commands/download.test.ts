@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -106,6 +106,14 @@ test('a note that cannot be read does not keep -c from its work', async (t) => {
   assert.equal((await run(['get', url, '-o', 'f', '-c'], { cwd })).code, 0);
   assert.deepEqual(readFileSync(join(cwd, 'f')), CONTENT);
   assert.deepEqual(readdirSync(cwd), ['f']);
+});
+
+test('a link that somebody planted as the note is not followed', async (t) => {
+  const cwd = tempDir(t, { victim: 'precious' });
+  symlinkSync('victim', join(cwd, 'f.part.json'));
+  const { url } = await startRanges(t, () => CONTENT, { breakAfter: new Map([[0, 500_000]]) });
+  assert.equal((await run(['get', url, '-o', 'f'], { cwd })).code, 18);
+  assert.equal(readFileSync(join(cwd, 'victim'), 'utf8'), 'precious');
 });
 
 test('--retry goes on with a download that breaks off, and tells so', async (t) => {

@@ -163,7 +163,11 @@ function createRegular(path: string, mode: number): OutputFile {
         await unlink(part).catch(() => {});
         return failure;
       }
-      if (note !== undefined) await writeFile(notePath, JSON.stringify(note)).catch(() => {});
+      if (note !== undefined) {
+        await forget();
+        // A planted link must not be followed here either.
+        await writeFile(notePath, JSON.stringify(note), { flag: 'wx' }).catch(() => {});
+      }
       if (failure.hint !== undefined) return failure;
       const hint = `the ${writtenBytes} bytes that arrived are in ${part}`;
       return new NettoolError(failure.code, failure.message, { hint, cause: failure.cause });
