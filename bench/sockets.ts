@@ -8,7 +8,7 @@ import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_pro
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
@@ -28,6 +28,8 @@ interface Tool {
 
 /** Prints every figure with the ratio to the best of the others. */
 export async function run(): Promise<void> {
+  const [load = 0] = loadavg();
+  process.stdout.write(`${availableParallelism()} cores, load ${load.toFixed(1)} at the start\n`);
   const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'nettool-bench-'));
   try {
     const nettool = await findNettool(folder);
@@ -121,18 +123,18 @@ async function compare(
   process.stdout.write(`\n${title}\n${table(rows)}\n${ratio}\n`);
 }
 
-/** A server whose one connection is handled and timed: bytes per second until it is over. */
+/** A server whose one connection is handled and timed, from its start (a program's own start is not counted) to its end. */
 async function timeTransfer(
   line: (port: number) => string,
   onSocket: (socket: Socket) => void,
 ): Promise<number> {
-  const server = createServer({ allowHalfOpen: true, highWaterMark: 2 ** 20 }, onSocket).listen(
-    0,
-    '127.0.0.1',
-  );
+  let startedAt = 0;
+  const server = createServer({ allowHalfOpen: true, highWaterMark: 2 ** 20 }, (socket) => {
+    startedAt = performance.now();
+    onSocket(socket);
+  }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const startedAt = performance.now();
   await execute('/bin/bash', ['-c', line(port)]);
   server.close();
   return TRANSFER_BYTES / (performance.now() - startedAt) / 1e6;

@@ -64,27 +64,28 @@ interface Settings {
 export async function serveWithWorkers(context: Context, plan: WorkersPlan): Promise<number> {
   const { openFront } = await import('../core/http/server/front.js');
   const { io } = context;
-  const front = await openFront(plan.front);
   const output = { stdout: passOn(io.stdout), stderr: passOn(io.stderr) };
-  const crew = await createCrew(context, plan, front, (line, stream) => output[stream].add(line));
-  const watching = await watchCode(plan.watchFolders ?? [], () => void crew.reload());
+  const front = await openFront(plan.front);
+  let crew: Crew<MetricsSnapshot> | undefined;
+  const watching = await watchCode(plan.watchFolders ?? [], () => void crew?.reload());
   const undo = [
     watching,
-    io.onSignal?.('SIGHUP', () => void crew.reload()),
-    io.onSignal?.('SIGUSR1', () => crew.reopen()),
+    io.onSignal?.('SIGHUP', () => void crew?.reload()),
+    io.onSignal?.('SIGUSR1', () => crew?.reopen()),
   ];
   try {
+    crew = await createCrew(context, plan, front, (line, stream) => output[stream].add(line));
     await serveUntilStopped(crew, io.signal, () => {
       for (const { event } of front.listeners) plan.onEvent(event);
     });
   } finally {
     front.close();
-    await crew.stop();
+    await crew?.stop();
     for (const off of undo) off?.();
     output.stdout.flush();
     output.stderr.flush();
   }
-  plan.onEvent({ type: 'closed', requests: crew.requests });
+  plan.onEvent({ type: 'closed', requests: crew?.requests ?? 0 });
   return 0;
 }
 

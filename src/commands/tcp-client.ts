@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { NettoolError } from '../core/errors.js';
+import type { Endpoint } from '../core/net/dial.js';
 import { action, type Context, type Run } from './context.js';
 import { parseDuration } from './options.js';
 import {
@@ -101,20 +102,11 @@ async function performTcpClient(
   const measuring = flags.throughput !== undefined;
   const onEvent = createSocketReporter(context, show, measuring ? 'stdout' : 'stderr');
   const output = await createSocketOutput(context, show, onEvent);
-  const proxy = flags.proxy === undefined ? undefined : await toProxy(flags.proxy, context);
-  const tls = await toTlsClient(flags, context);
   const source = measuring ? { kind: 'none' as const } : await toSource(flags, context);
-  const origin = await toSourceAddress(flags.source);
+  const dial = await toDialOptions(context, endpoint, flags);
   const { runTcpClient } = await import('../core/net/tcp-client.js');
   await runTcpClient({
-    dial: {
-      endpoint,
-      family: familyOf(flags),
-      proxy,
-      tls,
-      timeoutMs: flags.connectTimeout ?? CONNECT_TIMEOUT_MS,
-      ...origin,
-    },
+    dial,
     waitMs: flags.wait,
     source,
     interactive: source.kind === 'stream' && context.io.stdin.isTTY === true,
@@ -136,6 +128,17 @@ async function performTcpClient(
     signal: context.io.signal,
   });
   return 0;
+}
+
+async function toDialOptions(context: Context, endpoint: Endpoint, flags: TcpClientFlags) {
+  return {
+    endpoint,
+    family: familyOf(flags),
+    proxy: flags.proxy === undefined ? undefined : await toProxy(flags.proxy, context),
+    tls: await toTlsClient(flags, context),
+    timeoutMs: flags.connectTimeout ?? CONNECT_TIMEOUT_MS,
+    ...(await toSourceAddress(flags.source)),
+  };
 }
 
 function familyOf({ ipv4, ipv6 }: TcpClientFlags): 4 | 6 | undefined {

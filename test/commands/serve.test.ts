@@ -248,12 +248,7 @@ const REFUSED: ReadonlyArray<readonly [why: string, code: number, argv: readonly
     ['a field that is none', 2, ['.', '0', '--header', 'no colon'], /'no colon' is not 'Name: value'/],
     ['a user without password', 2, ['.', '0', '--auth', 'ann'], /name:password/],
     ['a rate that is none', 2, ['.', '0', '--rate-limit', 'often'], /'often' is not a rate/],
-    [
-      'a network that is none',
-      2,
-      ['.', '0', '--trust-proxy', '10.0.0.0/99'],
-      /neither an address nor a network/,
-    ],
+    ['a network that is none', 2, ['.', '0', '--trust-proxy', '10.0.0.0/99'], /is not an address or network/],
     [
       'a certificate that is missing',
       26,

@@ -3,21 +3,25 @@ import { NettoolError } from '../errors.js';
 
 /** Whether an address is one of those, given as addresses and networks (`10.0.0.0/8`, `::1`). */
 export function createTrust(networks: readonly string[]): (address: string) => boolean {
-  const list = new BlockList();
+  // One list per family: node's takes `::/0` for every IPv4 address too.
+  const lists = { ipv4: new BlockList(), ipv6: new BlockList() };
   for (const network of networks) {
-    const [address = '', prefix] = network.split('/');
-    const version = isIP(address);
-    const bits = prefix === undefined ? (version === 4 ? 32 : 128) : Number(prefix);
-    const isPrefix = prefix === undefined || (/^\d{1,3}$/.test(prefix) && bits <= (version === 4 ? 32 : 128));
-    if (version === 0 || !isPrefix) {
-      throw new NettoolError('USAGE', `${network} is neither an address nor a network`, {
-        hint: 'networks are written as 10.0.0.0/8 or fd00::/8',
-      });
+    const [address = '', length, extra] = network.split('/');
+    const family = familyOf(address);
+    const most = family === 'ipv6' ? 128 : 32;
+    const fits = length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= most);
+    if (family === undefined || !fits || extra !== undefined) {
+      throw new NettoolError('USAGE', `'${network}' is not an address or network (like 10.0.0.0/8 or ::1)`);
     }
-    list.addSubnet(address, bits, version === 4 ? 'ipv4' : 'ipv6');
+    lists[family].addSubnet(address, length === undefined ? most : Number(length), family);
   }
   return (address) => {
-    const version = isIP(address);
-    return version !== 0 && list.check(address, version === 4 ? 'ipv4' : 'ipv6');
+    const family = familyOf(address);
+    return family !== undefined && lists[family].check(address, family);
   };
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' | undefined {
+  const version = isIP(address);
+  return version === 0 ? undefined : `ipv${version as 4 | 6}`;
 }

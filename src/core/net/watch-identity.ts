@@ -1,4 +1,4 @@
-import { unwatchFile, watchFile } from 'node:fs';
+import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { type NettoolError, toNettoolError } from '../errors.js';
 import { type Identity, readIdentity } from './tls.js';
 
@@ -27,7 +27,7 @@ export function watchIdentity(
   const paths = [...new Set([certPath, keyPath])];
   let timer: NodeJS.Timeout | undefined;
   let isOver = false;
-  let last: string | undefined;
+  let last = readNow(certPath, keyPath);
   const look = async (): Promise<void> => {
     try {
       const identity = await readIdentity(certPath, keyPath);
@@ -44,9 +44,20 @@ export function watchIdentity(
     timer = setTimeout(look, settleMs).unref();
   };
   for (const path of paths) watchFile(path, { interval: intervalMs, persistent: false }, onStat);
+  // What changes before the first look of watchFile is none of its business.
+  timer = setTimeout(look, intervalMs + settleMs).unref();
   return () => {
     isOver = true;
     clearTimeout(timer);
     for (const path of paths) unwatchFile(path, onStat);
   };
+}
+
+/** What the files hold at this moment: the state that later ones are compared with. */
+function readNow(certPath: string, keyPath: string): string | undefined {
+  try {
+    return `${readFileSync(certPath, 'utf8')}\n${readFileSync(keyPath, 'utf8')}`;
+  } catch {
+    return undefined;
+  }
 }

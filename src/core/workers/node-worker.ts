@@ -7,6 +7,7 @@ import type { WorkerProcess } from './types.js';
 
 /** A worker that does not answer is not waited for. */
 const COLLECT_TIMEOUT_MS = 1000;
+const TAKE_TIMEOUT_MS = 10_000;
 
 /** How a worker that is a Node process is started. */
 export interface NodeWorkerOptions {
@@ -35,7 +36,7 @@ export class NodeWorker implements WorkerProcess {
   readonly #ready = Promise.withResolvers<void>();
   readonly #drained = Promise.withResolvers<void>();
   readonly #collecting = new Map<number, () => void>();
-  #taken: ((isTaken: boolean) => void) | undefined;
+  #taken: ((isTaken: boolean, id?: number) => void) | undefined;
   #lastId = 0;
 
   constructor(options: NodeWorkerOptions) {
@@ -63,14 +64,20 @@ export class NodeWorker implements WorkerProcess {
     return this.#child.pid;
   }
 
-  /** Hands a connection over; tells whether it has arrived, or the worker is gone. Our own end stays open. */
+  /** Hands a connection over; tells whether the worker was there for it. Our own end stays open. */
   take(socket: Socket, listener: number): Promise<boolean> {
+    this.#lastId += 1;
+    const id = this.#lastId;
     return new Promise((resolve) => {
-      this.#taken = (isTaken) => {
+      // One that is stuck, or has no descriptor left for it, may yet take it: nobody else can have it then.
+      const timer = setTimeout(() => this.#taken?.(true), TAKE_TIMEOUT_MS);
+      this.#taken = (isTaken, which = id) => {
+        if (which !== id) return;
+        clearTimeout(timer);
         this.#taken = undefined;
         resolve(isTaken);
       };
-      this.#send({ type: 'connection', listener }, socket);
+      this.#send({ type: 'connection', id, listener }, socket);
     });
   }
 
@@ -115,7 +122,7 @@ export class NodeWorker implements WorkerProcess {
         break;
       }
       case 'taken':
-        this.#taken?.(true);
+        this.#taken?.(true, message.id);
         break;
       case 'figures':
         this.figures = message.figures;

@@ -1,6 +1,6 @@
 /** What a master tells a worker that is a Node process; with `connection` comes its socket. */
 export type ToWorker =
-  | { readonly type: 'connection'; readonly listener: number }
+  | { readonly type: 'connection'; readonly id: number; readonly listener: number }
   /** Finish what runs; an idle connection may bring one more request within `idleMs`. */
   | { readonly type: 'drain'; readonly idleMs: number }
   | { readonly type: 'reopen' }
@@ -12,7 +12,7 @@ export type FromWorker =
   | { readonly type: 'ready' }
   | { readonly type: 'failed'; readonly failure: WorkerFailure }
   /** The connection has arrived: it is the worker's now. */
-  | { readonly type: 'taken' }
+  | { readonly type: 'taken'; readonly id: number }
   /** What it has counted; with an `id` the answer to `collect`. */
   | { readonly type: 'figures'; readonly id?: number; readonly figures: unknown }
   /** Wants the figures of all. */

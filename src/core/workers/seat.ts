@@ -89,7 +89,7 @@ export class WorkerSeat {
   #receive(message: ToWorker, socket: Socket | undefined): void {
     switch (message.type) {
       case 'connection':
-        this.#send({ type: 'taken' });
+        this.#send({ type: 'taken', id: message.id });
         if (socket !== undefined) this.#accept(socket, message.listener);
         break;
       case 'drain':
