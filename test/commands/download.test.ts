@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -98,6 +98,22 @@ test('-c of a shorter file appends, of a whole one does nothing, of none begins'
   assert.deepEqual(readdirSync(cwd), ['file.bin']);
   assert.equal((await run(['get', url, '-o', 'new', '-c'], { cwd })).code, 0);
   assert.deepEqual(readFileSync(join(cwd, 'new')), CONTENT);
+});
+
+test('a note that cannot be read does not keep -c from its work', async (t) => {
+  const cwd = tempDir(t, { 'f.part': CONTENT.subarray(0, 10), 'f.part.json': '{broken' });
+  const { url } = await startRanges(t, () => CONTENT);
+  assert.equal((await run(['get', url, '-o', 'f', '-c'], { cwd })).code, 0);
+  assert.deepEqual(readFileSync(join(cwd, 'f')), CONTENT);
+  assert.deepEqual(readdirSync(cwd), ['f']);
+});
+
+test('a link that somebody planted as the note is not followed', async (t) => {
+  const cwd = tempDir(t, { victim: 'precious' });
+  symlinkSync('victim', join(cwd, 'f.part.json'));
+  const { url } = await startRanges(t, () => CONTENT, { breakAfter: new Map([[0, 500_000]]) });
+  assert.equal((await run(['get', url, '-o', 'f'], { cwd })).code, 18);
+  assert.equal(readFileSync(join(cwd, 'victim'), 'utf8'), 'precious');
 });
 
 test('--retry goes on with a download that breaks off, and tells so', async (t) => {

@@ -101,6 +101,16 @@ test('stdin is sent as it comes when its type is given', async (t) => {
   assert.match(requests[0] ?? '', /Transfer-Encoding: chunked\r\n[\s\S]*5\r\nfirst/);
 });
 
+test('a body that is slow to be made is not a server that stands still', async (t) => {
+  const stdin = new PassThrough();
+  const { url, received } = await startHttp(t, (res) => res.end('got'));
+  stdin.write('a');
+  setTimeout(() => stdin.end('b'), 400);
+  const flags = ['-d', '@-', 'Content-Type:text/plain', '--idle-timeout', '150ms'];
+  const result = await run(['post', url, ...flags], { stdin });
+  assert.deepEqual([result.code, result.stdout, received[0]?.body], [0, 'got', 'ab'], result.stderr);
+});
+
 test('a streamed file is sent again after a redirect that keeps the method, stdin is not', async (t) => {
   const cwd = tempDir(t, { big: 'x'.repeat(2 * 2 ** 20) });
   const { url, received } = await startHttp(t, (res, { target }) => {

@@ -140,7 +140,7 @@ function createRegular(path: string, mode: number): OutputFile {
     isRegular: true,
     openPart,
     async findPartial() {
-      const note = JSON.parse(await readFile(notePath, 'utf8').catch(() => '{}')) as PartNote;
+      const note = parseNote(await readFile(notePath, 'utf8').catch(() => ''));
       const left = await statOrNothing(part);
       if (left?.isFile() === true && left.size > 0) {
         if (note.isDecoded === true) return undefined;
@@ -163,7 +163,11 @@ function createRegular(path: string, mode: number): OutputFile {
         await unlink(part).catch(() => {});
         return failure;
       }
-      if (note !== undefined) await writeFile(notePath, JSON.stringify(note)).catch(() => {});
+      if (note !== undefined) {
+        await forget();
+        // A planted link must not be followed here either.
+        await writeFile(notePath, JSON.stringify(note), { flag: 'wx' }).catch(() => {});
+      }
       if (failure.hint !== undefined) return failure;
       const hint = `the ${writtenBytes} bytes that arrived are in ${part}`;
       return new NettoolError(failure.code, failure.message, { hint, cause: failure.cause });
@@ -190,6 +194,19 @@ function createRegular(path: string, mode: number): OutputFile {
     },
   };
   return file;
+}
+
+/** What is no note says nothing. */
+function parseNote(text: string): globalThis.Partial<PartNote> {
+  try {
+    const { validator, isDecoded } = JSON.parse(text) as PartNote;
+    return {
+      isDecoded: isDecoded === true,
+      validator: typeof validator === 'string' ? validator : undefined,
+    };
+  } catch {
+    return {};
+  }
 }
 
 /** The first free one of `NAME`, `NAME-1`, …: a link, unlike a rename, replaces nothing. */

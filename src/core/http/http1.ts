@@ -162,6 +162,11 @@ export class Http1Exchange implements ReplySink, BodyOrigin {
 
   readonly #onIdle = (): void => {
     if (this.#isPaused) return;
+    // Whoever makes the body may take its time: that is not the server's silence.
+    if (!this.#isSent && this.#head === undefined && this.#socket.writableLength === 0) {
+      this.#startIdleTimer();
+      return;
+    }
     const seconds = this.#options.idleTimeoutMs / 1000;
     const { host } = this.#request.url;
     const doing = this.#head === undefined ? `${host} did not answer` : 'the transfer stood still';

@@ -158,7 +158,10 @@ export class Http2Exchange implements Dispatcher.DispatchHandler, BodyOrigin {
       onUpload?.(chunk.length);
       const delayMs = rate?.delayMs(chunk.length) ?? 0;
       if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+      // Whoever makes the body may take its time: that is not the server's silence.
+      clearTimeout(this.#idleTimer);
     }
+    this.#startIdleTimer();
     if (sizeBytes !== undefined && sent !== sizeBytes) {
       throw new NettoolError('INPUT_FAILED', `the body is not the ${sizeBytes} bytes it was said to be`);
     }
