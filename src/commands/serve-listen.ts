@@ -48,11 +48,11 @@ function identityPaths({ io }: Context, cert: string, key = cert): [string, stri
 /** Has a server take its certificate anew whenever the files of the flags change. */
 export async function followCertificate(
   context: Context,
-  flags: ServerFlags,
+  { cert, key }: ServerFlags,
   server: RunningServer,
+  inUse: TlsIdentity | undefined,
 ): Promise<void> {
-  const { cert, key } = flags;
-  if (cert === undefined) return;
+  if (cert === undefined || inUse === undefined) return;
   const { watchIdentity } = await import('../core/net/watch-identity.js');
   const say = (text: string): void => void (context.quiet || context.io.stderr.write(`${text}\n`));
   const stop = watchIdentity(
@@ -61,7 +61,10 @@ export async function followCertificate(
       server.setTlsIdentity(identity);
       say('the certificate has changed and is used from now on');
     },
-    { onError: (error) => say(`the certificate has changed and is not used: ${error.message}`) },
+    {
+      current: { cert: String(inUse.cert), key: String(inUse.key) },
+      onError: (error) => say(`the certificate has changed and is not used: ${error.message}`),
+    },
   );
   void server.closed.finally(stop);
 }

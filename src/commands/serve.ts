@@ -190,7 +190,7 @@ async function prepare(parts: Parts, connections: () => number) {
         if (event.type === 'listening') announce(context, event, flags);
       },
     });
-    await followCertificate(context, flags, server);
+    await followCertificate(context, flags, server, tls);
     return { server, reload: site.reload };
   };
   return { operation, open };

@@ -1,4 +1,4 @@
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { unwatchFile, watchFile } from 'node:fs';
 import { type NettoolError, toNettoolError } from '../errors.js';
 import { type Identity, readIdentity } from './tls.js';
 
@@ -10,6 +10,8 @@ const SETTLE_MS = 500;
 
 /** How to watch. */
 export interface WatchIdentityOptions {
+  /** What is in use: files that have changed since it was read are noticed too. */
+  readonly current: Identity;
   /** Gets why a changed pair cannot be used; the old one is to be kept. */
   readonly onError: (error: NettoolError) => void;
   readonly intervalMs?: number;
@@ -23,15 +25,15 @@ export function watchIdentity(
   onChange: (identity: Identity) => void,
   options: WatchIdentityOptions,
 ): () => void {
-  const { onError, intervalMs = INTERVAL_MS, settleMs = SETTLE_MS } = options;
+  const { current, onError, intervalMs = INTERVAL_MS, settleMs = SETTLE_MS } = options;
   const paths = [...new Set([certPath, keyPath])];
   let timer: NodeJS.Timeout | undefined;
   let isOver = false;
-  let last = readNow(certPath, keyPath);
+  let last = textOf(current);
   const look = async (): Promise<void> => {
     try {
       const identity = await readIdentity(certPath, keyPath);
-      const text = `${identity.cert}\n${identity.key}`;
+      const text = textOf(identity);
       if (isOver || text === last) return;
       last = text;
       onChange(identity);
@@ -39,25 +41,19 @@ export function watchIdentity(
       if (!isOver) onError(toNettoolError(error));
     }
   };
-  const onStat = (): void => {
+  const lookSoon = (): void => {
     clearTimeout(timer);
     timer = setTimeout(look, settleMs).unref();
   };
-  for (const path of paths) watchFile(path, { interval: intervalMs, persistent: false }, onStat);
-  // What changes before the first look of watchFile is none of its business.
-  timer = setTimeout(look, intervalMs + settleMs).unref();
+  for (const path of paths) watchFile(path, { interval: intervalMs, persistent: false }, lookSoon);
+  lookSoon();
   return () => {
     isOver = true;
     clearTimeout(timer);
-    for (const path of paths) unwatchFile(path, onStat);
+    for (const path of paths) unwatchFile(path, lookSoon);
   };
 }
 
-/** What the files hold at this moment: the state that later ones are compared with. */
-function readNow(certPath: string, keyPath: string): string | undefined {
-  try {
-    return `${readFileSync(certPath, 'utf8')}\n${readFileSync(keyPath, 'utf8')}`;
-  } catch {
-    return undefined;
-  }
+function textOf({ cert, key }: Identity): string {
+  return `${cert}\n${key}`;
 }

@@ -38,6 +38,7 @@ test('a changed pair is read again; one that does not fit is told, and the next 
   const identities = queue<Identity>();
   const errors = queue<Error>();
   const stop = watchIdentity(certPath, keyPath, identities.push, {
+    current: first as Identity,
     onError: errors.push,
     intervalMs: 20,
     settleMs: 50,
