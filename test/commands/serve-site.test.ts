@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
@@ -267,4 +267,25 @@ test('a log file that cannot be opened is 23 before anything is served', async (
 test('live reload and workers exclude each other', async (t) => {
   const result = await start(['serve', '.', '0', '--watch', '--workers', '2'], { cwd: tempDir(t) }).done;
   assert.equal(result.code, 2);
+});
+
+test('a certificate that changes is used by connections to come, without a restart', async (t) => {
+  const { createSelfSigned } = await import('../../src/core/net/self-signed.js');
+  const [first, second] = await Promise.all([
+    createSelfSigned(['first.test']),
+    createSelfSigned(['second.test']),
+  ]);
+  const cwd = tempDir(t, { 'pair.pem': `${first.cert}${first.key}`, 'a.txt': 'a' });
+  const { port } = await serving(t, ['.', '0', '--cert', 'pair.pem'], cwd);
+  const fingerprint = async (): Promise<string> => {
+    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    const { fingerprint256 } = socket.getPeerCertificate();
+    socket.destroy();
+    return fingerprint256;
+  };
+  assert.equal(await fingerprint(), first.fingerprint);
+  writeFileSync(join(cwd, 'pair.pem'), `${second.cert}${second.key}`);
+  while ((await fingerprint()) !== second.fingerprint)
+    await new Promise((resolve) => setTimeout(resolve, 50));
 });
