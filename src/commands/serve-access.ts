@@ -15,6 +15,8 @@ export interface OperationOptions {
   readonly connections: () => number;
   /** The figures of all workers, in one of several. */
   readonly collect: (() => Promise<MetricsSnapshot | undefined>) | undefined;
+  /** Prometheus text of what is behind the server. */
+  readonly siteMetrics: () => string;
 }
 
 /** What stands around a site: who may come in how often, what every answer says, what operators ask for. */
@@ -32,6 +34,10 @@ export async function createOperation(options: OperationOptions): Promise<Operat
   const { flags, isTrusted, isTls, addSecret } = options;
   const { wrap } = await import('../core/http/wrappers/wrap.js');
   const wrappers: Wrapper[] = [];
+  if (flags.requestId === true) {
+    const { nameRequests } = await import('../core/http/wrappers/request-id.js');
+    wrappers.push(nameRequests(isTrusted));
+  }
   if (flags.limitRate !== undefined) {
     const { throttleAnswers } = await import('../core/http/wrappers/throttle.js');
     wrappers.push(throttleAnswers(flags.limitRate));
@@ -58,13 +64,15 @@ export async function createOperation(options: OperationOptions): Promise<Operat
   };
 }
 
-async function createMetricsWrapper({ flags, connections, collect }: OperationOptions) {
+async function createMetricsWrapper({ flags, connections, collect, siteMetrics }: OperationOptions) {
   if (flags.metrics === undefined) return undefined;
   const { createMetrics, METRICS_TYPE, renderMetrics } = await import('../core/http/metrics.js');
   const { answerAt } = await import('../core/http/wrappers/answer-at.js');
   const { onEvent, snapshot } = createMetrics(connections);
-  const wrapper = answerAt(flags.metrics, METRICS_TYPE, async () =>
-    renderMetrics((await collect?.()) ?? snapshot()),
+  const wrapper = answerAt(
+    flags.metrics,
+    METRICS_TYPE,
+    async () => renderMetrics((await collect?.()) ?? snapshot()) + siteMetrics(),
   );
   return { onEvent, snapshot, wrapper };
 }

@@ -30,6 +30,7 @@ export interface ServerFlags {
   readonly logFile?: string;
   readonly health?: string;
   readonly metrics?: string;
+  readonly requestId?: boolean;
 }
 
 /** Declares them. */
@@ -79,7 +80,8 @@ export function addServerFlags(command: Command): Command {
     )
     .option('--log-file <path>', 'log requests to this file instead (SIGUSR1 opens it anew)')
     .option('--health <path>', 'answer 200 there while the server runs')
-    .option('--metrics <path>', 'answer with Prometheus metrics there');
+    .option('--metrics <path>', 'answer with Prometheus metrics there')
+    .option('--request-id', 'give each request an X-Request-Id, for applications, clients and logs');
 }
 
 /** What the flags say about limits; what they do not mention keeps its default. */

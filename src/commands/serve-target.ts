@@ -28,6 +28,8 @@ export interface ServePlan {
   readonly name: string;
   readonly port: number;
   readonly mounts: readonly MountTarget[];
+  /** The servers requests are passed on to. */
+  readonly upstreams: readonly string[];
   /** The folders the code of JavaScript applications is in. */
   readonly codeFolders: readonly string[];
 }
@@ -56,7 +58,10 @@ export async function planServe(args: readonly unknown[], options: TargetOptions
   const codeFolders = mounts.flatMap((mount) =>
     mount.target.kind === 'js' ? dirname(mount.target.options.file) : [],
   );
-  return { name, port, mounts: withoutShadowed(mounts), codeFolders };
+  const upstreams = mounts.flatMap((mount) =>
+    mount.target.kind === 'proxy' ? mount.target.options.upstreams : [],
+  );
+  return { name, port, mounts: withoutShadowed(mounts), upstreams, codeFolders };
 }
 
 /** A lone number that names nothing is the port; `--static` may have taken the target for its value. */

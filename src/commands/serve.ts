@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { NettoolError } from '../core/errors.js';
+import type { MountedSite } from '../core/handlers/index.js';
 import type { IncomingRequest } from '../core/http/messages.js';
 import type { RunningServer, ServeOptions, TlsIdentity } from '../core/http/server-types.js';
+import type { SiteMetrics } from '../core/http/site-metrics.js';
 import { action, type Context, type Run } from './context.js';
 import { createOperation } from './serve-access.js';
 import { type AppFlags, addAppFlags } from './serve-app-flags.js';
@@ -64,6 +66,13 @@ interface Parts {
   readonly isTrusted: (address: string) => boolean;
   readonly tls: TlsIdentity | undefined;
   readonly seat: ServeSeat | undefined;
+  readonly behind: Behind;
+}
+
+/** What metrics tell of; there once it has been made. */
+interface Behind {
+  metrics: SiteMetrics | undefined;
+  site: MountedSite | undefined;
 }
 
 async function serve(context: Context, args: readonly unknown[], flags: ServeFlags): Promise<number> {
@@ -73,15 +82,19 @@ async function serve(context: Context, args: readonly unknown[], flags: ServeFla
   const settings = seat?.settings as MasterSettings | undefined;
   const report = await createServeReport(context, flags, settings?.log);
   try {
+    const behind: Behind = { metrics: undefined, site: undefined };
     const plan = await planServe(args, {
       context,
       flags,
       isTrusted,
-      onEvent: (event) => report.site(event as never),
+      onEvent(event) {
+        behind.metrics?.onEvent(event);
+        report.site(event as never);
+      },
     });
     report.name(plan);
     const tls = settings === undefined ? await prepareTls(context, flags) : settings.tls;
-    const parts: Parts = { context, flags, plan, report, isTrusted, tls, seat };
+    const parts: Parts = { context, flags, plan, report, isTrusted, tls, seat, behind };
     if (flags.watch === true && needsWorkers(plan, flags)) {
       throw new NettoolError('USAGE', '--watch knows of one process only', { hint: 'leave --workers out' });
     }
@@ -166,8 +179,12 @@ async function begin(parts: Parts, connections: () => number): Promise<Begun> {
 
 /** Everything up to the listening: `open` starts the applications and then the server. */
 async function prepare(parts: Parts, connections: () => number) {
-  const { context, flags, plan, report, isTrusted, tls, seat } = parts;
+  const { context, flags, plan, report, isTrusted, tls, seat, behind } = parts;
   const { addSecret } = context;
+  if (flags.metrics !== undefined) {
+    const { createSiteMetrics } = await import('../core/http/site-metrics.js');
+    behind.metrics = createSiteMetrics(plan.upstreams);
+  }
   const collect = seat === undefined ? undefined : () => seat.collect();
   const operation = await createOperation({
     flags,
@@ -176,11 +193,13 @@ async function prepare(parts: Parts, connections: () => number) {
     addSecret,
     connections,
     collect,
+    siteMetrics: () => behind.metrics?.render(behind.site?.figures() ?? []) ?? '',
   });
   const open = async (): Promise<Begun> => {
     const { createSite } = await import('../core/handlers/index.js');
     const { serveHttp } = await import('../core/http/server/index.js');
     const site = await createSite(plan.mounts);
+    behind.site = site;
     const server = await serveHttp(operation.wrap(site.handler), {
       ...toServeOptions(parts),
       failuresOnly: !report.wantsRequests && operation.snapshot === undefined,

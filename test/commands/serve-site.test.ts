@@ -289,3 +289,21 @@ test('a certificate that changes is used by connections to come, without a resta
   while ((await fingerprint()) !== second.fingerprint)
     await new Promise((resolve) => setTimeout(resolve, 50));
 });
+
+test('metrics tell of upstreams and applications, and each request has its id', async (t) => {
+  const app =
+    'def app(environ, start_response):\n    start_response("200 OK", [])\n    return [environ["HTTP_X_REQUEST_ID"].encode()]\n';
+  const cwd = tempDir(t, { 'app.py': app });
+  const flags = ['--proxy', '/down=http://127.0.0.1:1', '--metrics', '/metrics', '--request-id'];
+  const { port } = await serving(t, ['app:app', '0', '--python', '/usr/bin/python3', ...flags], cwd);
+  const answer = await ask(port, '/', { headers: { 'X-Request-Id': 'made-up' } });
+  assert.match(answer.text, /^[0-9a-f-]{36}$/);
+  assert.equal(answer.header('x-request-id'), answer.text);
+  assert.equal((await ask(port, '/down')).status, 502);
+  const { text } = await ask(port, '/metrics');
+  assert.match(text, /^nettool_upstream_up\{url="http:\/\/127\.0\.0\.1:1"\} [01]$/m);
+  assert.match(text, /^nettool_application_requests_total\{prefix="\/"\} 1$/m);
+  assert.match(text, /^nettool_application_workers\{prefix="\/"\} 1$/m);
+  assert.match(text, /^nettool_application_errors_total\{handler="proxy",status="502"\} 1$/m);
+  assert.match(text, /^nettool_worker_changes_total\{state="ready"\} 1$/m);
+});

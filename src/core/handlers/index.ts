@@ -1,4 +1,5 @@
 import type { Handler } from '../http/handler.js';
+import type { ApplicationFigures } from '../http/site-metrics.js';
 import type { CgiOptions } from './cgi.js';
 import type { FastcgiOptions } from './fastcgi/index.js';
 import type { JsOptions } from './js/index.js';
@@ -21,6 +22,8 @@ export type HandlerTarget =
 export interface HostedHandler extends Handler {
   /** Rejects with the reason, the old code serving on, when the new one does not start. */
   reload?(reason: string): Promise<void>;
+  /** What waits for workers, where there are any. */
+  readonly stats?: Omit<ApplicationFigures, 'prefix'>;
 }
 
 /** The handler that answers for a target; one that cannot be served is refused with the reason. */
@@ -69,6 +72,8 @@ export interface MountedSite {
   readonly handler: Handler;
   /** Loads every application anew that can be. */
   reload(reason: string): Promise<void>;
+  /** What the applications that have workers tell of themselves. */
+  figures(): ApplicationFigures[];
 }
 
 /** Makes the handlers of all mounts; when one cannot be made, those that were are closed again. */
@@ -91,5 +96,7 @@ export async function createSite(mounts: readonly MountTarget[]): Promise<Mounte
     async reload(reason) {
       await Promise.all(made.map(({ handler }) => handler.reload?.(reason)));
     },
+    figures: () =>
+      made.flatMap(({ prefix, handler: { stats } }) => (stats === undefined ? [] : { prefix, ...stats })),
   };
 }

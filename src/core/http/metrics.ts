@@ -118,49 +118,53 @@ export function withoutGauges(snapshot: MetricsSnapshot): MetricsSnapshot {
   };
 }
 
-type Sample = readonly [labels: string, value: number, suffix?: string];
+/** A line of a family: its labels in braces, or nothing, its value, and what its name ends in. */
+export type Sample = readonly [labels: string, value: number, suffix?: string];
 
 /** Prometheus text, exposition format 0.0.4. */
 export function renderMetrics(snapshot: MetricsSnapshot): string {
   const { process } = snapshot;
   const families = [
-    family('nettool_http_requests_total', 'counter', 'Requests answered.', requestSamples(snapshot)),
-    family(
+    formatFamily('nettool_http_requests_total', 'counter', 'Requests answered.', requestSamples(snapshot)),
+    formatFamily(
       'nettool_http_request_duration_seconds',
       'histogram',
       'From the first byte of a request to the last of its answer.',
       durationSamples(snapshot),
     ),
-    family('nettool_http_response_body_bytes_total', 'counter', 'Bytes of bodies sent.', [
+    formatFamily('nettool_http_response_body_bytes_total', 'counter', 'Bytes of bodies sent.', [
       ['', snapshot.sentBytes],
     ]),
-    family('nettool_http_request_body_bytes_total', 'counter', 'Bytes of bodies received.', [
+    formatFamily('nettool_http_request_body_bytes_total', 'counter', 'Bytes of bodies received.', [
       ['', snapshot.receivedBytes],
     ]),
-    family('nettool_http_aborted_requests_total', 'counter', 'Answers that did not arrive whole.', [
+    formatFamily('nettool_http_aborted_requests_total', 'counter', 'Answers that did not arrive whole.', [
       ['', snapshot.aborted],
     ]),
-    family('nettool_connections', 'gauge', 'Connections open now.', [['', snapshot.connections]]),
-    family('nettool_processes', 'gauge', 'Processes of this server.', [['', snapshot.processes]]),
-    family('process_start_time_seconds', 'gauge', 'When the first process started, in Unix time.', [
+    formatFamily('nettool_connections', 'gauge', 'Connections open now.', [['', snapshot.connections]]),
+    formatFamily('nettool_processes', 'gauge', 'Processes of this server.', [['', snapshot.processes]]),
+    formatFamily('process_start_time_seconds', 'gauge', 'When the first process started, in Unix time.', [
       ['', process.startTimeSeconds],
     ]),
-    family('process_cpu_seconds_total', 'counter', 'User and system CPU time of all processes.', [
+    formatFamily('process_cpu_seconds_total', 'counter', 'User and system CPU time of all processes.', [
       ['', process.cpuSeconds],
     ]),
-    family('process_resident_memory_bytes', 'gauge', 'Resident memory of all processes.', [
+    formatFamily('process_resident_memory_bytes', 'gauge', 'Resident memory of all processes.', [
       ['', process.residentBytes],
     ]),
   ];
   if (process.openFds !== undefined) {
     families.push(
-      family('process_open_fds', 'gauge', 'Open file descriptors of all processes.', [['', process.openFds]]),
+      formatFamily('process_open_fds', 'gauge', 'Open file descriptors of all processes.', [
+        ['', process.openFds],
+      ]),
     );
   }
   return families.join('');
 }
 
-function family(name: string, type: string, help: string, samples: readonly Sample[]): string {
+/** One metric with its help, type and samples. */
+export function formatFamily(name: string, type: string, help: string, samples: readonly Sample[]): string {
   const lines = samples.map(([labels, value, suffix = '']) => `${name}${suffix}${labels} ${value}\n`);
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`;
 }
