@@ -9,7 +9,16 @@ const suites: Readonly<Record<string, () => Promise<{ bench(rounds: number): Pro
     return { bench: async () => void (await benchHosts()) };
   },
   sockets: async () => ({ bench: (await import('./sockets.js')).run }),
-  gateway: async () => ({ bench: (await import('./gateway.js')).run }),
+  gateway: async () => {
+    const { run } = await import('./gateway.js');
+    const { benchFronts } = await import('./fronts.js');
+    return {
+      async bench(rounds) {
+        await benchFronts(rounds);
+        await run(rounds);
+      },
+    };
+  },
 };
 const chosen = suites[suite];
 if (chosen === undefined) {
