@@ -78,8 +78,8 @@ export function addServerFlags(command: Command): Command {
       ),
     )
     .option('--log-file <path>', 'log requests to this file instead (SIGUSR1 opens it anew)')
-    .option('--health <path>', 'answer 200 there while the server runs')
-    .option('--metrics <path>', 'answer with Prometheus metrics there');
+    .option('--health <url-path>', 'answer 200 there while the server runs')
+    .option('--metrics <url-path>', 'answer with Prometheus metrics there');
 }
 
 /** What the flags say about limits; what they do not mention keeps its default. */
