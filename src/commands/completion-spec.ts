@@ -48,7 +48,8 @@ function toOptionSpec(option: Option): OptionSpec {
     description: option.description,
     repeatable: takesValue || option.parseArg !== undefined,
     ...(takesValue && { value: toValue(placeholder, about, option.argChoices) }),
-    optional: option.optional,
+    // commander sees brackets inside of `<prefix=url[,url]>`, too; what is required comes first.
+    optional: option.optional && !option.required,
   };
 }
 

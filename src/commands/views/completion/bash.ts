@@ -79,6 +79,15 @@ function toVariables(value: ValueSpec | undefined): string {
  * piece: the pieces are joined again, and what stands before the last one is taken off the answers.
  */
 const WALK = `
+_nettool_interfaces() {
+  local name rest
+  if [[ -r /proc/net/dev ]]; then
+    while IFS=': ' read -r name rest; do [[ $rest != [0-9]* ]] || echo "$name"; done < /proc/net/dev
+  else
+    command ifconfig -l 2>/dev/null
+  fi
+}
+
 # Adds the value $2 as it may go on; $1 stands before it in the same word.
 _nettool_fill() {
   local lead=$1 value=$2 found
@@ -96,7 +105,7 @@ _nettool_fill() {
       file) compgen -f -- "$value" ;;
       folder) compgen -d -- "$value" ;;
       host) compgen -A hostname -- "$value" ;;
-      interface) compgen -W "$(command ls /sys/class/net 2>/dev/null || command ifconfig -l 2>/dev/null)" -- "$value" ;;
+      interface) compgen -W "$(_nettool_interfaces)" -- "$value" ;;
     esac
   )
   # Names in quotes are left to readline, which knows how to take them apart.

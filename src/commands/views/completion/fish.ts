@@ -24,7 +24,7 @@ ${groups.flatMap((commands) => [...takeCases(commands, false), ...takeCases(comm
     return 1
 end
 
-# Prints the command that was typed ('-' before it is) and the number of the argument that comes next.
+# Prints the command that was typed ('-' before it is), the number of the argument that comes next, and the flag before it.
 function __nettool_place
     set -l words (commandline -opc)
     set -l command -
@@ -53,7 +53,7 @@ function __nettool_place
             set index (math $index + 1)
         end
     end
-    printf '%s\\n' $command $index
+    printf '%s\\n' $command $index $flag
 end
 
 # Whether the command typed is one of these.
@@ -65,9 +65,23 @@ end
 # Whether the next argument of the command $argv[1] is number $argv[2]; a + behind it: or a later one.
 function __nettool_at
     set -l place (__nettool_place)
-    test "$place[1]" = $argv[1]; or return 1
+    test "$place[1]" = $argv[1]; and not __nettool_takes $place[1] "$place[3]" ''; or return 1
     set -l first (string trim -r -c + -- $argv[2])
     test $place[2] -eq $first; or test $first != $argv[2] -a $place[2] -gt $first
+end
+
+# Whether the next word is the value of the flag $argv[1] of one of the commands behind it.
+function __nettool_behind
+    set -l place (__nettool_place)
+    test "$place[3]" = $argv[1]; and contains -- $place[1] $argv[2..-1]
+end
+
+function __nettool_interfaces
+    if test -r /proc/net/dev
+        string replace -rf '^\\s*([^:|]+):.*' '$1' </proc/net/dev
+    else
+        command ifconfig -l 2>/dev/null | string split ' '
+    end
 end
 
 # The files of prefix=folder and name@path: $argv[1] is what stands before them, $argv[2] the kind.
@@ -123,10 +137,16 @@ function toFlag(commands: readonly CommandSpec[], option: OptionSpec | undefined
   const names = option.names.map((name) =>
     name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`,
   );
-  const condition = `__nettool_in ${commands.map(nameOf).join(' ')}`;
-  const value =
-    option.value === undefined ? '' : `${option.optional ? '' : ' -r'}${toCandidates(option.value)}`;
-  return `complete -c nettool -n ${quote(condition)} ${names.join(' ')}${value} -d ${quote(option.description)}`;
+  const users = commands.map(nameOf).join(' ');
+  const about = ` -d ${quote(option.description)}`;
+  const start = `complete -c nettool -n ${quote(`__nettool_in ${users}`)} ${names.join(' ')}`;
+  if (option.value === undefined) return start + about;
+  const candidates = toCandidates(option.value);
+  if (!option.optional) return `${start} ${candidates === ' -F' ? '-r' : '-x'}${candidates}${about}`;
+  // To fish an optional value stands in the same word; to nettool it may be the next one.
+  const behind = option.names.map((name) => quote(`__nettool_behind ${name} ${users}`));
+  const next = behind.map((condition) => `\ncomplete -c nettool -n ${condition}${candidates}`).join('');
+  return start + candidates + about + (candidates === '' ? '' : next);
 }
 
 function toArguments({ name, args }: CommandSpec, commands: readonly CommandSpec[]): string[] {
@@ -142,7 +162,7 @@ function toArguments({ name, args }: CommandSpec, commands: readonly CommandSpec
 function toCandidates({ kind, words, after }: ValueSpec): string {
   if (kind === 'words') return ` -a ${quote(words.join(' '))}`;
   if (kind === 'host') return " -a '(__fish_print_hostnames)'";
-  if (kind === 'interface') return " -a '(__fish_print_interfaces)'";
+  if (kind === 'interface') return " -a '(__nettool_interfaces)'";
   if (kind !== 'file' && kind !== 'folder') return '';
   if (after !== undefined) return ` -a '(__nettool_after ${after} ${kind})'`;
   return kind === 'file' ? ' -F' : " -a '(__fish_complete_directories (commandline -ct))'";

@@ -73,8 +73,7 @@ ${indent(args.join('\n'))}
   }
 
   $typed = @($commandAst.CommandElements | Select-Object -Skip 1 |
-      Where-Object { $_.Extent.EndOffset -lt $cursorPosition -or -not $wordToComplete } |
-      Where-Object { $_.Extent.StartOffset -lt $cursorPosition } |
+      Where-Object { $_.Extent.EndOffset -lt $cursorPosition } |
       ForEach-Object { $_.Extent.Text })
 
   $command = ''

@@ -23,9 +23,9 @@ ${commands.map(({ name, summary }) => `    ${quotePosix(`${name.replaceAll(':', 
   _describe -t commands 'nettool command' commands
 }
 
-# The files of prefix=folder and name@path: $1 is what stands before them, the rest is for _files.
+# The files of prefix=folder and name@path: $1 is what stands before them, the rest completes them.
 _nettool_after() {
-  compset -P 1 "*$1" && _files "\${@:2}"
+  compset -P 1 "*$1" && "\${@:2}"
 }
 
 _nettool() {
@@ -87,6 +87,7 @@ function toAction({ kind, words, after }: ValueSpec): string {
   if (kind === 'host') return '_hosts';
   if (kind === 'interface') return '_net_interfaces';
   if (kind === 'any') return ' ';
-  const files = kind === 'folder' ? ' -/' : '';
-  return after === undefined ? `_files${files}` : `_nettool_after ${after}${files}`;
+  // Where no folder fits, _files would offer files.
+  const files = kind === 'folder' ? '_path_files -/' : '_files';
+  return after === undefined ? files : ` _nettool_after ${after} ${files}`;
 }
