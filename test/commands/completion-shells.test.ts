@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Complete, completeBash, completeFish, completeZsh } from '../helpers/completion.js';
-import { needs } from '../helpers/programs.js';
+import { needs, runProgram } from '../helpers/programs.js';
 import { run } from '../helpers/run.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
@@ -51,6 +51,10 @@ const CASES: ReadonlyArray<readonly [line: string, ...offered: string[]]> = [
   ['nettool get :3000 -qo app', 'app.py'],
   ['nettool get :3000 -d @app', 'app.py'],
   ['nettool post :3000 photo@app', 'app.py'],
+  ['nettool post :3000 photo@w', 'with space.txt'],
+  ['nettool post :3000 -H X:1 photo@fo', 'folder'],
+  ['nettool post :3000 text=@app', 'app.py'],
+  ['nettool post :3000 json:=@app', 'app.py'],
   ['nettool post :3000 --file photo=@app', 'app.py'],
   ['nettool get :3000 --timeout a'],
   // The value of a flag is no argument, also when it looks like a command.
@@ -92,6 +96,17 @@ test('bash also takes words that nobody cut', needs('bash'), async (t) => {
   const { stdout } = await run(['completion', 'bash']);
   const complete: Complete = (script, lines, folder) => completeBash(script, lines, folder, ' ');
   assert.deepEqual(complete(stdout, ['nettool serve --log=j'], tempDir(t)), [['--log=json']]);
+});
+
+test('bash completes without what readline tells about the line', needs('bash'), async () => {
+  const { stdout } = await run(['completion', 'bash']);
+  const complete = (words: string): string => {
+    const call = `COMP_WORDS=(${words}); COMP_CWORD=$((${'$'}{#COMP_WORDS[@]} - 1)); _nettool; echo "${'$'}{COMPREPLY[*]}"`;
+    return runProgram('bash', ['--norc', '-c', `${stdout}\n${call}`]);
+  };
+  assert.equal(complete('nettool serve --log = j'), 'json\n');
+  assert.equal(complete('nettool serve --log ='), 'none dev common combined json\n');
+  assert.equal(complete('nettool serve --log=j'), '--log=json\n');
 });
 
 test('each line is completed in a moment', needs('bash'), async (t) => {

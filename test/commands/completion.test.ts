@@ -6,7 +6,7 @@ const SHELLS = ['bash', 'zsh', 'fish', 'powershell'];
 
 /** What a help page lists under its headings: flags with all their names. */
 function readFlags(help: string): string[] {
-  const lines = [...help.matchAll(/^ {2}(-[^ ]+(?:, --[^ ]+)?)/gm)];
+  const lines = [...help.matchAll(/^ {2}(-[^ ,]+(?:, --[^ ]+)?)/gm)];
   return lines.flatMap(([, names = '']) => names.split(', '));
 }
 

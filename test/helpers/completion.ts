@@ -12,6 +12,13 @@ function toWords(line: string, breaks: string): string[] {
   return /\s$/.test(line) ? [...words, ''] : words;
 }
 
+/** What readline tells as the word it will replace: a separator is none of it, but for @. */
+function toReplaced(words: readonly string[]): string {
+  const last = words.at(-1) ?? '';
+  const before = /@$/.test(words.at(-2) ?? '') && last !== '' ? '@' : '';
+  return /^[=:]+$/.test(last) ? '' : before + last;
+}
+
 const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
 /** Calls the function of the script as readline would. */
@@ -25,7 +32,7 @@ export function completeBash(
     const words = toWords(line, breaks);
     return [
       `COMP_LINE=${quote(line)} COMP_POINT=${line.length} COMP_CWORD=${words.length - 1}`,
-      `COMP_WORDS=(${words.map(quote).join(' ')}); _nettool`,
+      `COMP_WORDS=(${words.map(quote).join(' ')}); _nettool nettool ${quote(toReplaced(words))}`,
       `((\${#COMPREPLY[@]} == 0)) || printf '%s\\n' "\${COMPREPLY[@]}"; echo '#'`,
     ].join('\n');
   });
@@ -86,7 +93,7 @@ function runShell(name: string, args: readonly string[], folder: string): string
   return stdout;
 }
 
-/** Lists end with a line '#'; fish's descriptions, zsh's backslashes, and slashes behind folders are left out. */
+/** Lists end with a line '#'; fish's descriptions, zsh's backslashes, and bash's @ and slashes behind folders are left out. */
 function toLists(output: string): string[][] {
   return output
     .split(/^#\n/m)
@@ -99,5 +106,5 @@ function toLists(output: string): string[][] {
 
 function toLastPiece(line: string): string {
   const [word = ''] = line.split('\t');
-  return word.replace(/\/$/, '').replaceAll('\\', '');
+  return word.replace(/^@|\/$/g, '').replaceAll('\\', '');
 }

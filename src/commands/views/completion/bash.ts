@@ -90,7 +90,7 @@ _nettool_interfaces() {
 
 # Adds the value $2 as it may go on; $1 stands before it in the same word.
 _nettool_fill() {
-  local lead=$1 value=$2 found
+  local lead=$1 value=$2 found name verbatim=''
   if [[ -n $after ]]; then
     [[ $value == *"$after"* ]] || return 0
     lead+=\${value%%"$after"*}$after
@@ -98,16 +98,25 @@ _nettool_fill() {
   fi
   while IFS= read -r found; do
     found=$lead$found
-    COMPREPLY+=("\${found#"$head"}")
+    found=\${found#"$head"}
+    if [[ $after == @ && $found == @* ]]; then
+      # Part of a name to readline, which would put a backslash before it: quoted here instead.
+      verbatim=1 name=\${found#@}
+      printf -v found '@%q' "$name"
+      if [[ -d $name ]]; then found+=/; compopt -o nospace 2>/dev/null; fi
+    fi
+    COMPREPLY+=("$found")
   done < <(
+    # Both parentheses: bash 3.2 counts them.
     case $kind in
-      words) compgen -W "$words" -- "$value" ;;
-      file) compgen -f -- "$value" ;;
-      folder) compgen -d -- "$value" ;;
-      host) compgen -A hostname -- "$value" ;;
-      interface) compgen -W "$(_nettool_interfaces)" -- "$value" ;;
+      (words) compgen -W "$words" -- "$value" ;;
+      (file) compgen -f -- "$value" ;;
+      (folder) compgen -d -- "$value" ;;
+      (host) compgen -A hostname -- "$value" ;;
+      (interface) compgen -W "$(_nettool_interfaces)" -- "$value" ;;
     esac
   )
+  [[ -z $verbatim ]] || return 0
   # Names in quotes are left to readline, which knows how to take them apart.
   case $kind in
     file) if ((\${#COMPREPLY[@]})); then compopt -o filenames; else compopt -o default; fi 2>/dev/null ;;
@@ -116,7 +125,7 @@ _nettool_fill() {
   return 0
 }
 
-# Joins COMP_WORDS up to the cursor into typed, and sets head.
+# Joins COMP_WORDS up to the cursor into typed, and sets head to what is not replaced of the last; $1 is.
 _nettool_join() {
   local line=\${COMP_LINE-} piece='' last='' glued i
   line=\${line:0:\${COMP_POINT:-\${#line}}}
@@ -136,8 +145,12 @@ _nettool_join() {
       typed+=("$piece")
     fi
   done
-  # A cursor right behind a separator: readline begins a new piece there.
-  [[ -n \${piece//[\${COMP_WORDBREAKS-=:@}]/} ]] || piece=''
+  # readline says what it will replace, which begins with the @ before it; behind = and : it is nothing yet.
+  if (($# > 0)); then
+    piece=$1
+  elif [[ -z \${piece//[\${COMP_WORDBREAKS-=:@}]/} ]]; then
+    piece=''
+  fi
   head=\${typed[\${#typed[@]} - 1]%"$piece"}
 }
 
@@ -146,7 +159,7 @@ _nettool() {
   local -a typed=()
   local head kind words after optional word letter
   local command='' index=1 pending='' ended='' i j
-  _nettool_join
+  _nettool_join "\${@:2:1}"
   local current=\${typed[\${#typed[@]} - 1]}
   for ((i = 1; i < \${#typed[@]} - 1; i++)); do
     word=\${typed[i]}
