@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { registerCompletion } from './completion.js';
 import type { Run } from './context.js';
 import { registerDelete } from './delete.js';
 import { registerGet } from './get.js';
@@ -32,6 +33,7 @@ const COMMANDS: ReadonlyArray<readonly [name: string, register: (program: Comman
   ['udp-client', registerUdpClient],
   ['ping', registerPing],
   ['ifconfig', registerIfconfig],
+  ['completion', registerCompletion],
 ];
 
 /** Thrown by `--version` wherever it stands; `main` prints the version then. */

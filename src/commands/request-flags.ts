@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { collect } from './options.js';
 
 /** Flags that say what is sent. */
@@ -33,19 +33,17 @@ export function addRequestFlags(command: Command): void {
     .option('--multipart', 'send the fields as multipart/form-data, as file fields are')
     .option('--file <field=@path>', 'add a file field, with ;type=… and ;filename=… (repeatable)', collect)
     .option('--cookie <k=v>', 'send a cookie (repeatable)', collect)
-    .option('--session <name>', 'keep header fields, login and cookies under a name, or in a file (a path)')
+    .option(
+      '--session <name|path>',
+      'keep header fields, login and cookies under a name, or in a file (a path)',
+    )
     .option('--auth <user:pass>', 'log in, by Basic unless --auth-type says otherwise')
-    .option('--auth-type <type>', 'basic or digest', parseAuthType)
+    .addOption(new Option('--auth-type <type>', 'how to log in').choices(['basic', 'digest']))
     .option('--bearer <token>', 'log in with a bearer token')
     .option('--netrc', 'log in with what ~/.netrc has for the host')
     .option('--netrc-file <file>', 'the same with another file')
     .option('-X, --method <method>', 'use another method', parseMethod)
     .option('--compress', 'send the body compressed (gzip), when that makes it smaller');
-}
-
-function parseAuthType(text: string): string {
-  if (text !== 'basic' && text !== 'digest') throw new InvalidArgumentError("it is 'basic' or 'digest'.");
-  return text;
 }
 
 /** A method is a token (RFC 9110, section 9.1); its case is not left to the typist. */

@@ -66,7 +66,10 @@ export function addAppFlags(command: Command): Command {
         'hash',
       ]),
     )
-    .option('--health-check <path>', 'ask upstreams for this path every 10 s, and leave out those that fail')
+    .option(
+      '--health-check <url-path>',
+      'ask upstreams for this path every 10 s, and leave out those that fail',
+    )
     .option(
       '--rewrite <regex=>path>',
       'change the path for the upstream; $1 is a group (repeatable)',

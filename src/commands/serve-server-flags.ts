@@ -79,8 +79,8 @@ export function addServerFlags(command: Command): Command {
       ),
     )
     .option('--log-file <path>', 'log requests to this file instead (SIGUSR1 opens it anew)')
-    .option('--health <path>', 'answer 200 there while the server runs')
-    .option('--metrics <path>', 'answer with Prometheus metrics there')
+    .option('--health <url-path>', 'answer 200 there while the server runs')
+    .option('--metrics <url-path>', 'answer with Prometheus metrics there')
     .option('--request-id', 'give each request an X-Request-Id, for applications, clients and logs');
 }
 
