@@ -67,7 +67,7 @@ export function createFastcgiHandler(options: FastcgiOptions): Handler {
 
   return {
     async handle(request) {
-      const place = await locateScript(request, folder);
+      const place = locateScript(request, folder);
       if (place === 'missing') return errorResponse(404, request.headers);
       if (place === undefined) {
         return options.fallback?.handle(request) ?? errorResponse(404, request.headers);
