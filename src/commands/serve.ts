@@ -114,12 +114,13 @@ function needsWorkers({ mounts }: ServePlan, { workers, reload }: ServeFlags): b
 }
 
 async function serveAlone(parts: Parts): Promise<number> {
-  const { context, flags, report } = parts;
-  const { server, reload } = await begin(parts, () => server.connections);
-  const undo = [
-    context.io.onSignal?.('SIGUSR1', report.reopen),
-    context.io.onSignal?.('SIGHUP', () => void reload('SIGHUP').catch(() => {})),
-  ];
+  const { context, flags, plan, report, behind } = parts;
+  const undo = [context.io.onSignal?.('SIGUSR1', report.reopen)];
+  // With nothing to load anew it keeps its usual meaning: the terminal is gone, and so should we be.
+  if (plan.mounts.some(({ target }) => target.kind === 'python')) {
+    undo.push(context.io.onSignal?.('SIGHUP', () => void behind.site?.reload('SIGHUP').catch(() => {})));
+  }
+  const server = await begin(parts, () => server.connections);
   const redirects = await openRedirects(context, flags, server.port).catch(async (error) => {
     await server.close();
     throw error;
@@ -163,16 +164,10 @@ async function workInSeat(parts: Parts): Promise<Parameters<ServeSeat['run']>> {
     reopen: parts.report.reopen,
     ...(operation.snapshot !== undefined && { snapshot: operation.snapshot }),
   };
-  return [async () => (await open()).server, hooks];
+  return [open, hooks];
 }
 
-interface Begun {
-  readonly server: RunningServer;
-  /** Loads every application anew that can be. */
-  reload(reason: string): Promise<void>;
-}
-
-async function begin(parts: Parts, connections: () => number): Promise<Begun> {
+async function begin(parts: Parts, connections: () => number): Promise<RunningServer> {
   const { open } = await prepare(parts, connections);
   return open();
 }
@@ -195,7 +190,7 @@ async function prepare(parts: Parts, connections: () => number) {
     collect,
     siteMetrics: () => behind.metrics?.render(behind.site?.figures() ?? []) ?? '',
   });
-  const open = async (): Promise<Begun> => {
+  const open = async (): Promise<RunningServer> => {
     const { createSite } = await import('../core/handlers/index.js');
     const { serveHttp } = await import('../core/http/server/index.js');
     const site = await createSite(plan.mounts);
@@ -210,7 +205,7 @@ async function prepare(parts: Parts, connections: () => number) {
       },
     });
     await followCertificate(context, flags, server, tls);
-    return { server, reload: site.reload };
+    return server;
   };
   return { operation, open };
 }

@@ -153,3 +153,21 @@ test('post sends a file as it is, and -o keeps what comes back byte for byte', a
   assert.match(stderr, /^saved out\.bin \(68\.4 KiB in [^\n]*\)\n$/);
   assert.deepEqual(readFileSync(join(folder, 'out.bin')), bytes);
 });
+
+test('a server whose terminal has gone goes too, unless there is code to load anew', async (t) => {
+  const server = spawnNettool(t, ['serve', tempDir(t), '0', '--json']);
+  await server.find('stdout', /"listening"/);
+  server.child.kill('SIGHUP');
+  assert.equal((await server.done).code, null);
+  const cwd = tempDir(t);
+  writeFileSync(
+    join(cwd, 'app.py'),
+    'def app(environ, start_response):\n    start_response("200 OK", [])\n    return [b"hi"]\n',
+  );
+  const hosted = spawnNettool(t, ['serve', 'app.py', '0', '--json', '--python', '/usr/bin/python3'], { cwd });
+  await hosted.find('stdout', /"listening"/);
+  hosted.child.kill('SIGHUP');
+  await hosted.find('stdout', /"generation":2,"state":"ready"/);
+  hosted.child.kill('SIGTERM');
+  assert.equal((await hosted.done).code, 0);
+});
