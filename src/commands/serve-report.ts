@@ -34,16 +34,11 @@ export async function createServeReport(
 ): Promise<ServeReport> {
   const { io, json, quiet, style } = context;
   const log = flags.log ?? masterLog ?? (flags.logFile !== undefined ? 'combined' : defaultLog(context));
+  // Filled in once the arguments are understood, before anything listens.
   const named = { target: '', port: 0 };
-  // With a sink of its own the log leaves the talk to the view.
   const sink = await openSink(context, flags, log);
-  const view = createServeView({ ...named, log: 'none' });
-  const report = createReporter<ServerEvent | SiteEvent>(
-    context,
-    (event, on) =>
-      event.type === 'listening' ? createServeView({ ...named, log: 'none' })(event, on) : view(event, on),
-    'stderr',
-  );
+  const view = createServeView(named);
+  const report = createReporter<ServerEvent | SiteEvent>(context, view, 'stderr');
   const logStyle =
     flags.logFile === undefined ? style.stderr : createStyle({ isTTY: false, color: 'never', env: {} });
   return {

@@ -1,4 +1,4 @@
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { NettoolError, toNettoolError } from '../errors.js';
 import { formatHostPort } from './address.js';
 
@@ -40,25 +40,6 @@ export async function listen(server: Server, options: ListenOptions): Promise<Bo
       if (codeOf(error) !== 'EADDRINUSE' || candidate >= last) throw await toListenError(error, host, port);
     }
   }
-}
-
-/**
- * Stops accepting and resolves when the last connection has ended. Those still open after the grace time are
- * destroyed; ending the idle ones is up to the protocol, which alone knows them.
- */
-export async function closeListener(
-  server: Server,
-  connections: ReadonlySet<Socket>,
-  graceMs: number,
-): Promise<void> {
-  const timer = setTimeout(() => {
-    for (const socket of connections) socket.destroy();
-  }, graceMs);
-  await new Promise<void>((resolve) => {
-    // The callback's error only says that the server was not listening.
-    server.close(() => resolve());
-  });
-  clearTimeout(timer);
 }
 
 function bind(server: Server, options: ListenOptions): Promise<BoundAddress> {
