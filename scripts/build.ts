@@ -35,7 +35,17 @@ const SEA_CONFIG = {
 };
 
 /** Parts of Node that most runs need nothing of: loaded when something of theirs is first used. */
-const LAZY_BUILTINS = ['child_process', 'crypto', 'fs/promises', 'os', 'timers/promises', 'tls', 'zlib'];
+const LAZY_BUILTINS = [
+  'child_process',
+  'crypto',
+  'fs/promises',
+  'os',
+  'timers/promises',
+  'tls',
+  'v8',
+  'vm',
+  'zlib',
+];
 
 const lazyBuiltins: Plugin = {
   name: 'lazy-builtins',
