@@ -124,6 +124,18 @@ test('-O saves each under its own name', async (t) => {
   assert.deepEqual(readdirSync(cwd).sort(), ['a', 'a-1', 'b']);
 });
 
+test('--timeout ends all of several URLs, and is the exit code', async (t) => {
+  const { url } = await startHttp(t, (res, { target }) => {
+    if (target === '/quick') res.end('quick');
+  });
+  for (const parallel of [[], ['--parallel', '2']]) {
+    const argv = ['get', `${url}/quick`, '--url', `${url}/mute`, '--url', `${url}/mute`, ...parallel];
+    const result = await run([...argv, '--timeout', '300ms']);
+    assert.deepEqual([result.code, result.stdout], [28, 'quick']);
+    assert.equal(result.stderr.match(/--timeout/g)?.length, 1);
+  }
+});
+
 /** Nineteen more URLs of an origin. */
 function moreOf(url: string): string[] {
   return Array.from({ length: 19 }, (_, index) => ['--url', `${url}/${index}`]).flat();

@@ -237,6 +237,11 @@ function toList(fields: Fields): HeaderPair[] {
 function withoutOwnWords(error: Error | undefined): Error | undefined {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   if (code === 'UND_ERR_SOCKET' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return undefined;
+  if (code === 'ERR_HTTP2_ERROR') {
+    return new NettoolError('MALFORMED_REPLY', `the server did not answer in HTTP/2 (${error?.message})`, {
+      cause: error,
+    });
+  }
   if (code === 'ERR_HTTP2_STREAM_ERROR' || code === 'ERR_HTTP2_SESSION_ERROR' || code === 'UND_ERR_INFO') {
     return new NettoolError('CONNECTION_BROKEN', `the server broke off (${error?.message})`, {
       cause: error,
