@@ -53,7 +53,11 @@ export function addServerFlags(command: Command): Command {
     .option('--redirect-http <port>', 'send clients of plain HTTP on this port to HTTPS', parsePort)
     .option('--hsts', 'tell browsers to come by HTTPS only from now on')
     .option('--proxy-protocol', 'expect a PROXY header (v1 or v2) on every connection')
-    .option('--trust-proxy <cidr>', 'believe what these proxies say of their clients (repeatable)', collect)
+    .option(
+      '--trust-proxy <cidr>',
+      'believe what these proxies say of their clients; unix is who comes by a Unix socket (repeatable)',
+      collect,
+    )
     .optionsGroup('Limits:')
     .option('--max-header-size <size>', 'request line and header fields (default: 16KiB; 431)', parseSize)
     .option('--header-timeout <time>', 'for a request head to arrive (default: 15s; 408)', parseDuration)

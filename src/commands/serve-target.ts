@@ -108,7 +108,7 @@ async function toTarget(
 }
 
 function toPython(target: string, prefix: string, options: TargetOptions): HandlerTarget {
-  const { context, flags, onEvent } = options;
+  const { context, flags, onEvent, isTrusted } = options;
   if (flags.wsgi === true && flags.asgi === true) {
     throw new NettoolError('USAGE', '--wsgi and --asgi exclude each other');
   }
@@ -132,6 +132,7 @@ function toPython(target: string, prefix: string, options: TargetOptions): Handl
       ...(flags.maxRequests !== undefined && { maxRequests: flags.maxRequests }),
       ...(flags.reload === true && { reload: true }),
       ...(flags.debug === true && { debug: true }),
+      isTrusted,
       onEvent,
     },
   };

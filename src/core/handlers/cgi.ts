@@ -206,7 +206,7 @@ function environmentFor({ request, place, spool, settings }: Run): Record<string
   const isTrusted = settings.isTrusted ?? trustNobody;
   const variables = cgiVariables(request, place, {
     bodyBytes: spool?.sizeBytes,
-    keepForwarded: isTrusted(request.remoteAddress),
+    keepForwarded: isTrusted(request.peerAddress),
   });
   const env: Record<string, string> = { ...DEFAULT_ENV, ...settings.env };
   for (const [name, value] of Object.entries(variables)) env[name] = Buffer.from(value, 'latin1').toString();

@@ -160,7 +160,7 @@ function variablesFor(
   const variables = cgiVariables(request, place, {
     bodyBytes: spool?.sizeBytes,
     passAuthorization: true,
-    keepForwarded: isTrusted(request.remoteAddress),
+    keepForwarded: isTrusted(request.peerAddress),
   });
   // As nginx's fastcgi_params has them: php-fpm compares and older applications read them.
   variables.DOCUMENT_URI = place.scriptName + place.pathInfo;
