@@ -2,6 +2,7 @@ import { Socket } from 'node:net';
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { NettoolError } from '../../errors.js';
 import { normalizeAddress } from '../../net/address.js';
+import { createTrust } from '../../net/trust.js';
 import type { ServeOptions, TlsIdentity } from '../server-types.js';
 import { Connection } from './connection.js';
 import type { ServerContext } from './context.js';
@@ -21,12 +22,14 @@ export class Acceptor {
   readonly #context: ServerContext;
   readonly #options: ServeOptions;
   readonly #serveHttp2: ServeHttp2 | undefined;
+  readonly #trusts: ((address: string) => boolean) | undefined;
   #secureContext: SecureContext | undefined;
 
   private constructor(context: ServerContext, options: ServeOptions, serveHttp2: ServeHttp2 | undefined) {
     this.#context = context;
     this.#options = options;
     this.#serveHttp2 = serveHttp2;
+    this.#trusts = options.trustProxy === undefined ? undefined : createTrust(options.trustProxy);
     if (options.tls !== undefined) this.setTlsIdentity(options.tls);
   }
 
@@ -63,8 +66,7 @@ export class Acceptor {
   }
 
   #readProxyHeader(socket: Socket, proxy: Peer, isSecure: boolean): void {
-    const { trusts } = this.#context;
-    if (trusts !== undefined && !trusts(proxy.remoteAddress)) {
+    if (this.#trusts !== undefined && !this.#trusts(proxy.remoteAddress)) {
       socket.destroy();
       return;
     }
@@ -80,7 +82,8 @@ export class Acceptor {
     });
   }
 
-  #start(socket: Socket, peer: Peer, isSecure: boolean): void {
+  #start(socket: Socket, ends: Peer, isSecure: boolean): void {
+    const peer = this.#trusts?.(ends.remoteAddress) === true ? { ...ends, trusts: this.#trusts } : ends;
     const speaksHttp2 = this.#options.http2 === 'prior-knowledge';
     if (isSecure) {
       readFirst(

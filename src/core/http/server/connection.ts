@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { IsTrusted } from '../forwarded.js';
 import type { TlsDetails } from '../messages.js';
 import type { CloseReason } from '../server-types.js';
 import type { Timed } from './clock.js';
@@ -33,7 +32,6 @@ export class Connection implements ExchangeHost, Timed {
   requests = 0;
   closeReason: CloseReason = 'client';
   readonly peer: Peer;
-  readonly trusts: IsTrusted | undefined;
   readonly wire: Wire;
   readonly isEncrypted: boolean;
   readonly context: ServerContext;
@@ -57,7 +55,6 @@ export class Connection implements ExchangeHost, Timed {
     this.#socket = socket;
     this.context = context;
     this.peer = peer;
-    this.trusts = context.trustsFor(peer);
     this.isEncrypted = 'encrypted' in socket;
     this.wire = new Wire(socket, !this.isEncrypted, this, () => context.clock.after(context.timers.sendMs));
     this.deadline = context.clock.after(context.timers.headMs);

@@ -1,6 +1,4 @@
-import { createTrust } from '../../net/trust.js';
 import { errorResponse } from '../error-response.js';
-import type { IsTrusted } from '../forwarded.js';
 import type { Handler } from '../handler.js';
 import { getHeader } from '../headers.js';
 import type { HttpResponse, IncomingRequest } from '../messages.js';
@@ -46,8 +44,6 @@ export class ServerContext {
   readonly wantsRequests: boolean;
   readonly wantsConnections: boolean;
   readonly connections = new Set<AnyConnection>();
-  /** Whose word about their clients counts; undefined is nobody's. */
-  readonly trusts: IsTrusted | undefined;
   requests = 0;
   isStopping = false;
   onEmpty: (() => void) | undefined;
@@ -65,7 +61,6 @@ export class ServerContext {
     this.clock = new Clock(
       Math.max(10, Math.min(500, headMs / 4, bodyMs / 4, keepAliveMs / 4, lingerMs / 4)),
     );
-    this.trusts = options.trustProxy === undefined ? undefined : createTrust(options.trustProxy);
     const events = options.events ?? DEFAULT_EVENTS;
     this.#wanted = new Set(events);
     const tells = events.includes('request');
@@ -85,11 +80,6 @@ export class ServerContext {
     if (this.connections.size >= maxConnections || this.isStopping) return false;
     if (maxConnectionsPerAddress === Number.POSITIVE_INFINITY) return true;
     return (this.#perAddress.get(peer.remoteAddress) ?? 0) < maxConnectionsPerAddress;
-  }
-
-  /** Whose word about clients counts on a connection of that peer: nobody's, unless it is one of them. */
-  trustsFor({ remoteAddress }: Peer): IsTrusted | undefined {
-    return this.trusts?.(remoteAddress) === true ? this.trusts : undefined;
   }
 
   opened(connection: AnyConnection): void {

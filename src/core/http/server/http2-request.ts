@@ -1,7 +1,6 @@
 import type { ServerHttp2Stream } from 'node:http2';
 import { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import type { IsTrusted } from '../forwarded.js';
 import { forwardedClient } from '../forwarded-client.js';
 import type { HeaderList, HeaderPair, IncomingRequest, TlsDetails } from '../messages.js';
 import { parseTarget } from '../target.js';
@@ -37,7 +36,6 @@ export class Http2Request implements IncomingRequest {
   constructor(
     stream: ServerHttp2Stream,
     peer: Peer,
-    trusts: IsTrusted | undefined,
     rawHeaders: readonly string[],
     earlyHints: (headers: HeaderList) => void,
   ) {
@@ -61,7 +59,7 @@ export class Http2Request implements IncomingRequest {
     this.rawPath = place?.rawPath ?? '/';
     this.path = place?.path ?? '/';
     this.query = place?.query ?? '';
-    const told = trusts === undefined ? undefined : forwardedClient(this.headers, trusts);
+    const told = peer.trusts === undefined ? undefined : forwardedClient(this.headers, peer.trusts);
     this.scheme = told?.scheme ?? (this.#isEncrypted ? 'https' : 'http');
     this.peerAddress = peer.remoteAddress;
     this.remoteAddress = told?.address ?? peer.remoteAddress;

@@ -112,7 +112,7 @@ class Http2Exchange implements Timed {
     this.#context = context;
     const now = performance.now();
     this.times = [now, now, 0];
-    this.request = new Http2Request(stream, peer, context.trustsFor(peer), rawHeaders, (headers) => {
+    this.request = new Http2Request(stream, peer, rawHeaders, (headers) => {
       if (!stream.headersSent && !stream.destroyed)
         stream.additionalHeaders({ ...toHttp2(headers), ':status': 103 });
     });

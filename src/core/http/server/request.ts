@@ -13,13 +13,13 @@ export interface Peer {
   readonly remotePort: number;
   readonly localAddress: string;
   readonly localPort: number;
+  /** Whose word about clients counts, when this one is among them. */
+  readonly trusts?: IsTrusted;
 }
 
 /** The connection a request came on, as far as the request has to know. */
 export interface Origin {
   readonly peer: Peer;
-  /** Whose word about clients counts, when the peer is one of them. */
-  readonly trusts: IsTrusted | undefined;
   readonly isEncrypted: boolean;
   readonly tls: TlsDetails | undefined;
 }
@@ -142,7 +142,7 @@ export class ServerRequest implements IncomingRequest {
 
   /** What the peer says of its client, when it is one that is believed. */
   #told(): ForwardedClient | undefined {
-    const { trusts } = this.#owner.origin;
+    const { trusts } = this.#owner.origin.peer;
     if (trusts === undefined) return undefined;
     this.#client ??= forwardedClient(this.headers, trusts);
     return this.#client;
