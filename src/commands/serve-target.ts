@@ -8,6 +8,7 @@ import type { Context } from './context.js';
 import { parsePort } from './options.js';
 import type { AppFlags, MountFlag } from './serve-app-flags.js';
 import { type FolderFlags, toFolderFeatures } from './serve-folder-flags.js';
+import { refuseMissing } from './serve-missing.js';
 import { type StaticFlags, toStaticOptions } from './serve-static-flags.js';
 
 /** What events of applications and upstreams look like from here. */
@@ -92,6 +93,8 @@ async function toTarget(
   const isApplication =
     flags.wsgi === true || flags.asgi === true || (PROGRAM.test(name) && !stat?.isDirectory());
   const { isPythonTarget } = await import('../core/handlers/python/target.js');
+  const isModule = isPythonTarget(name) && !name.includes('.py');
+  if (!isModule && flags.wsgi !== true && flags.asgi !== true) refuseMissing(name, context.io.cwd);
   if (
     !isPlain &&
     (flags.wsgi === true || flags.asgi === true || (isPythonTarget(name) && !stat?.isDirectory()))

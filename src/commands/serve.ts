@@ -101,7 +101,7 @@ async function serve(context: Context, args: readonly unknown[], flags: ServeFla
     if (seat !== undefined) return await seat.run(...(await workInSeat(parts)));
     return needsWorkers(plan, flags) ? await serveAsMaster(parts) : await serveAlone(parts);
   } catch (error) {
-    throw explainBusyPort(error);
+    throw explain(error);
   } finally {
     report.close();
   }
@@ -249,10 +249,16 @@ function bodyLimits(
       : uploads.maxBytes + FORM_OVERHEAD_BYTES;
 }
 
-/** Core knows a free port, but not the name of the flag that takes it. */
-function explainBusyPort(error: unknown): unknown {
-  if (!(error instanceof NettoolError) || error.code !== 'ADDRESS_IN_USE' || error.hint === undefined)
-    return error;
-  const hint = `${error.hint}; --port-fallback takes the next free one`;
-  return new NettoolError(error.code, error.message, { hint, cause: error.cause });
+/** Core knows a free port and a start that took too long, but not the names of the flags that help. */
+function explain(error: unknown): unknown {
+  if (!(error instanceof NettoolError)) return error;
+  const { code, message, cause } = error;
+  if (code === 'ADDRESS_IN_USE' && error.hint !== undefined) {
+    return new NettoolError(code, message, {
+      hint: `${error.hint}; --port-fallback takes the next free one`,
+      cause,
+    });
+  }
+  const isLate = code === 'TIMEOUT' && error.hint === undefined;
+  return isLate ? new NettoolError(code, message, { hint: '--boot-timeout gives it longer', cause }) : error;
 }

@@ -257,6 +257,14 @@ const REFUSED: ReadonlyArray<readonly [why: string, code: number, argv: readonly
     ],
     ['a key without certificate', 2, ['.', '0', '--key', 'k.pem'], /--key needs --cert/],
     ['HSTS without HTTPS', 2, ['.', '0', '--hsts'], /--hsts is for HTTPS/],
+    ['a program that is not there', 26, ['none.ts', '0'], /cannot serve .*none\.ts \(no such file/],
+    ['a Python file that is not there', 26, ['none.py:app', '0'], /cannot serve .*none\.py \(no such file/],
+    [
+      'a module named as Python has it',
+      26,
+      ['app', '0'],
+      /no such file or directory\)\nhint: app\.py is there/,
+    ],
     ['WSGI and ASGI at once', 2, ['app:app', '0', '--wsgi', '--asgi'], /exclude each other/],
   ];
 
