@@ -33,6 +33,7 @@ const PEERS: Readonly<Record<string, string>> = {
   '-t': '--request-timeout',
   '--timeout': '--request-timeout',
   '--harakiri': '--request-timeout',
+  '--timeout-graceful-shutdown': '--graceful-timeout',
   '--keepalive': '--keep-alive',
   '--timeout-keep-alive': '--keep-alive',
   '--max-requests-jitter': '--max-requests has its own',

@@ -18,6 +18,7 @@ export interface ServerFlags {
   readonly bodyTimeout?: number;
   readonly keepAlive?: number;
   readonly maxConnections?: number;
+  readonly gracefulTimeout?: number;
   readonly rateLimit?: { readonly requests: number; readonly perMs: number };
   readonly limitRate?: number;
   readonly proxyProtocol?: boolean;
@@ -83,6 +84,11 @@ export function addServerFlags(command: Command): Command {
       ),
     )
     .option('--log-file <path>', 'log requests to this file instead (SIGUSR1 opens it anew)')
+    .option(
+      '--graceful-timeout <time>',
+      'how long running answers may take once it is to stop (default: 10s)',
+      parseDuration,
+    )
     .option('--health <url-path>', 'answer 200 there while the server runs')
     .option('--metrics <url-path>', 'answer with Prometheus metrics there')
     .option('--request-id', 'give each request an X-Request-Id, for applications, clients and logs');

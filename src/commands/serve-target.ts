@@ -9,6 +9,7 @@ import type { AppFlags, MountFlag } from './serve-app-flags.js';
 import { type FolderFlags, toFolderFeatures } from './serve-folder-flags.js';
 import { refuseMissing } from './serve-missing.js';
 import { toCgi, toFastcgi } from './serve-scripts.js';
+import type { ServerFlags } from './serve-server-flags.js';
 import { type StaticFlags, toStaticOptions } from './serve-static-flags.js';
 
 /** What events of applications and upstreams look like from here. */
@@ -17,7 +18,7 @@ export type OnSiteEvent = (event: { readonly type: string }) => void;
 /** What decides about targets. */
 export interface TargetOptions {
   readonly context: Context;
-  readonly flags: AppFlags & FolderFlags & StaticFlags;
+  readonly flags: AppFlags & FolderFlags & ServerFlags & StaticFlags;
   readonly onEvent: OnSiteEvent;
   /** Whose forwarded headers are believed. */
   readonly isTrusted: (address: string) => boolean;
@@ -133,6 +134,7 @@ function toPython(target: string, prefix: string, options: TargetOptions): Handl
       ...(flags.threads !== undefined && { threads: flags.threads }),
       ...(flags.requestTimeout !== undefined && { requestTimeoutMs: flags.requestTimeout }),
       ...(flags.bootTimeout !== undefined && { bootTimeoutMs: flags.bootTimeout }),
+      ...(flags.gracefulTimeout !== undefined && { graceMs: flags.gracefulTimeout }),
       ...(flags.maxRequests !== undefined && { maxRequests: flags.maxRequests }),
       ...(flags.reload === true && { reload: true }),
       ...(flags.debug === true && { debug: true }),

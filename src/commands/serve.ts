@@ -145,6 +145,7 @@ async function serveAsMaster({ context, flags, plan, report, tls }: Parts): Prom
       ...(tls !== undefined && { tls }),
     },
     settings,
+    ...(flags.gracefulTimeout !== undefined && { graceMs: flags.gracefulTimeout }),
     watchFolders: flags.reload === true ? plan.codeFolders : [],
     onEvent: (event) => {
       report.server(event);
@@ -220,6 +221,7 @@ function toServeOptions({ context, flags, plan, tls, seat }: Parts): Omit<ServeO
     signal: context.io.signal,
     limits: { ...toLimits(flags), maxBodyBytes: bodyLimits(flags, plan) },
     timers: toTimers(flags),
+    ...(flags.gracefulTimeout !== undefined && { graceMs: flags.gracefulTimeout }),
     // A worker's listening and closing are its master's to tell.
     ...(seat !== undefined && { events: ['request'] }),
     ...(listen !== undefined && { listen }),
