@@ -18,7 +18,7 @@ export class ConnectionPool {
   /** Takes what is being opened for those who come next; `undefined` is what turns out not to be for many. */
   share(key: string, opening: Promise<Http2Session | undefined>): void {
     const settled = opening.catch(() => {
-      this.#shared.delete(key);
+      if (this.#shared.get(key) === settled) this.#shared.delete(key);
       return undefined;
     });
     this.#opened.push(settled);
