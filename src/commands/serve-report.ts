@@ -35,7 +35,7 @@ export async function createServeReport(
   const { io, json, quiet, style } = context;
   const log = flags.log ?? masterLog ?? (flags.logFile !== undefined ? 'combined' : defaultLog(context));
   // Filled in once the arguments are understood, before anything listens.
-  const named = { target: '', port: 0 };
+  const named = { target: '', wantedPort: 0 };
   const sink = await openSink(context, flags, log);
   const view = createServeView(named);
   const report = createReporter<ServerEvent | SiteEvent>(context, view, 'stderr');
@@ -55,7 +55,10 @@ export async function createServeReport(
       if (output === undefined) report(event);
       else io.stderr.write(`${output}\n`);
     },
-    name: ({ name, port }) => void Object.assign(named, { target: name, port }),
+    name: ({ name, port }) => {
+      named.target = name;
+      if (flags.portFallback === true) named.wantedPort = port;
+    },
     reopen: () => sink?.reopen(),
     close: () => sink?.close(),
   };
