@@ -29,6 +29,20 @@ test('CGI scripts get the variables they are given, and paths below the site', a
   assert.ok(!lines.some((line) => line.startsWith('KEPT=')));
 });
 
+test('a local redirect of a CGI script leads anywhere on the site, but to no script as a file', async (t) => {
+  const redirect = (to: string): string => `#!/bin/sh\nprintf "Location: ${to}\\n\\n"\n`;
+  const cwd = tempDir(t, {
+    'thanks.html': 'thank you',
+    'one/file.sh': redirect('/thanks.html'),
+    'one/source.sh': redirect('/two/a.sh'),
+    'two/a.sh': 'secret source',
+  });
+  for (const name of ['file.sh', 'source.sh']) chmodSync(join(cwd, 'one', name), 0o755);
+  const port = await serving(t, cwd, ['.', '0', '--cgi', '/one=one', '--cgi', '/two=two']);
+  assert.equal((await ask(port, '/one/file.sh')).text, 'thank you');
+  assert.equal((await ask(port, '/one/source.sh')).status, 404);
+});
+
 test('fcgiwrap runs the scripts whose names end as told', needs('fcgiwrap'), async (t) => {
   const cwd = tempDir(t, {
     'site/env.pl': ENV,
