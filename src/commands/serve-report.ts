@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import type { ReloadEvent } from '../core/handlers/python/events.js';
 import type { ServerEvent } from '../core/http/server-types.js';
 import type { WorkerEvent } from '../core/workers/types.js';
 import type { Context } from './context.js';
@@ -17,7 +18,7 @@ export interface ServeReport {
   readonly log: LogFormat;
   /** Whether anybody reads of requests that did not fail. */
   readonly wantsRequests: boolean;
-  readonly server: (event: ServerEvent | WorkerEvent) => void;
+  readonly server: (event: ServerEvent | WorkerEvent | ReloadEvent) => void;
   readonly site: (event: SiteEvent) => void;
   /** Names what is served, for the line that says where. */
   name(plan: ServePlan): void;
