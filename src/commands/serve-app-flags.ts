@@ -57,12 +57,7 @@ export function addAppFlags(command: Command): Command {
       'have host:port or unix:/path run the scripts of the target folder (repeatable)',
       collectMount,
     )
-    .optionsGroup('Scripts (--cgi, --fastcgi):')
-    .option(
-      '--env <name[=value]>',
-      'a variable they get; without a value the one it has here (repeatable)',
-      parseEnv,
-    )
+    .optionsGroup('Scripts (--fastcgi):')
     .option('--fastcgi-root <folder>', 'the target folder as the FastCGI server sees it, in a container')
     .option(
       '--fastcgi-ext <.ext[,.ext]>',
@@ -95,6 +90,11 @@ export function addAppFlags(command: Command): Command {
     .option('--asgi', 'the Python application speaks ASGI')
     .option('--factory', 'the callable makes the application')
     .option('--python <path>', 'the interpreter or virtual environment')
+    .option(
+      '--env <name[=value]>',
+      'a variable for Python applications and scripts; without a value the one it has here (repeatable)',
+      parseEnv,
+    )
     .option('--workers <n>', "worker processes, or 'auto' for one per core (default: 1)", parseWorkers)
     .option('--threads <n>', 'requests a WSGI worker answers at a time (default: 1)', parseAtLeastOne)
     .option(

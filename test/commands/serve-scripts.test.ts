@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { startPhpFpm } from '../helpers/php-fpm.js';
 import { needs, startProgram, waitForPort } from '../helpers/programs.js';
+import { noSystemPython, SYSTEM_PYTHON } from '../helpers/python.js';
 import { ask } from '../helpers/raw-http.js';
 import { run, start } from '../helpers/run.js';
 import { tempDir } from '../helpers/temp-dir.js';
@@ -77,6 +78,18 @@ test(
     assert.equal((await ask(port, '/uploads/a.txt')).text, 'text');
   },
 );
+
+test('Python applications get them, too; where nobody would, that is said', {
+  skip: noSystemPython,
+}, async (t) => {
+  const app = 'import os\ndef app(e, s):\n  s("200 OK", [])\n  return [os.environ["STAGE"].encode()]\n';
+  const cwd = tempDir(t, { 'app.py': app });
+  const port = await serving(t, cwd, ['app.py', '0', '--env', 'STAGE=a=b', '--python', SYSTEM_PYTHON]);
+  assert.equal((await ask(port, '/')).text, 'a=b');
+  const { code, stderr } = await run(['serve', '.', '0', '--env', 'A=b'], { cwd });
+  assert.equal(code, 2);
+  assert.match(stderr, /--env is for Python applications.*\nhint: set it before the command/);
+});
 
 test('what is no variable and no extension is refused', async (t) => {
   const cwd = tempDir(t, { 'scripts/a.sh': '' });
