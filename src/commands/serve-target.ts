@@ -101,7 +101,7 @@ async function toTarget(
   const isApplication =
     flags.wsgi === true || flags.asgi === true || (PROGRAM.test(name) && !stat?.isDirectory());
   const { isPythonTarget } = await import('../core/handlers/python/target.js');
-  const isModule = isPythonTarget(name) && !name.includes('.py');
+  const isModule = isPythonTarget(name) && !/\.py(?::|$)/.test(name);
   if (!isModule && flags.wsgi !== true && flags.asgi !== true) refuseMissing(name, context.io.cwd);
   if (
     !isPlain &&

@@ -278,6 +278,12 @@ const REFUSED: ReadonlyArray<readonly [why: string, code: number, argv: readonly
       ['app', '0'],
       /no such file or directory\)\nhint: app\.py is there/,
     ],
+    [
+      'a module with .py inside its name',
+      1,
+      ['shop.pyramid:app', '0', '--python', 'none'],
+      /no Python interpreter at none/,
+    ],
     ['WSGI and ASGI at once', 2, ['app:app', '0', '--wsgi', '--asgi'], /exclude each other/],
   ];
 
