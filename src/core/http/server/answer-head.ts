@@ -9,6 +9,15 @@ export interface FieldBlock {
   readonly contentLength: number | undefined;
   readonly close: boolean;
   readonly hasDate: boolean;
+  /** The last usual answer with these fields: as long as the second lasts the next one has the same head. */
+  last: LastAnswer | undefined;
+}
+
+interface LastAnswer {
+  readonly plan: AnswerPlan;
+  readonly status: number;
+  readonly body: Uint8Array | undefined;
+  readonly date: string;
 }
 
 /** Where an answer's content ends for the client (RFC 9112, section 6.3). */
@@ -58,7 +67,7 @@ export function serializeFields(headers: HeaderList): FieldBlock {
     else if (key === 'connection') close ||= /(?:^|,)\s*close\s*(?:,|$)/i.test(value);
     else if (key === 'content-length') contentLength = readLength(value, contentLength);
   }
-  const block = { text, contentLength, close, hasDate };
+  const block: FieldBlock = { text, contentLength, close, hasDate, last: undefined };
   if (Object.isFrozen(headers)) frozen.set(headers, block);
   return block;
 }
@@ -81,10 +90,30 @@ function readLength(value: string, before: number | undefined): number {
 /** Decides how an answer is framed and writes its head; throws when the answer contradicts itself. */
 export function planAnswer(asked: Asked, response: HttpResponse, mayStay: boolean, clock: Clock): AnswerPlan {
   const { status, body } = response;
+  const fields = serializeFields(response.headers);
+  const isUsual =
+    mayStay && asked.httpVersion !== '1.0' && asked.method !== 'HEAD' && response.reason === undefined;
+  if (!isUsual) return makePlan(asked, response, fields, mayStay, clock);
+  const { last } = fields;
+  if (last !== undefined && last.status === status && last.body === body && last.date === clock.date)
+    return last.plan;
+  const plan = makePlan(asked, response, fields, mayStay, clock);
+  if (body === undefined || body instanceof Uint8Array)
+    fields.last = { plan, status, body, date: clock.date };
+  return plan;
+}
+
+function makePlan(
+  asked: Asked,
+  response: HttpResponse,
+  fields: FieldBlock,
+  mayStay: boolean,
+  clock: Clock,
+): AnswerPlan {
+  const { status, body } = response;
   if (!Number.isInteger(status) || status < 200 || status > 599) {
     throw new RangeError(`${status} is not a final status`);
   }
-  const fields = serializeFields(response.headers);
   const size = bodySize(body);
   const declared = fields.contentLength;
   if (declared !== undefined && size > 0 && declared !== size && asked.method !== 'HEAD' && status !== 304) {
