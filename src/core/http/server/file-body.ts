@@ -16,9 +16,11 @@ const spareBlocks: Buffer[] = [];
 
 /** What one call of sendfile may take from the disk before others have their turn. */
 const SLICE_BYTES = 2 * 1024 * 1024;
-const LITTLE_BYTES = 16 * 1024;
-/** A call that took longer waited for a disk: such a file is read in libuv's threads instead. */
+const LITTLE_BYTES = 4096;
+/** A call that took longer has waited, for a disk it may be: what comes next is read in libuv's threads. */
 const SLOW_CALL_MS = 20;
+/** How much of it, before the kernel's way is tried again; twice as much each time, as it may also have been the scheduler. */
+const AFTER_SLOW_BYTES = 2 * 1024 * 1024;
 
 /** Sends a part of an open file and closes it. */
 export function sendFile(wire: Wire, head: string, file: FileBody, sender: Sender): void {
@@ -71,7 +73,11 @@ class FileSender {
       // The head may wait for others to join it; what goes past the wire must not overtake it.
       this.#wire.flush();
       const sendfile = this.#wire.isPlain ? loadSendfile() : undefined;
-      if (sendfile !== undefined) await this.#sendThroughKernel(sendfile);
+      for (let blockBytes = AFTER_SLOW_BYTES; sendfile !== undefined; blockBytes *= 2) {
+        await this.#sendThroughKernel(sendfile);
+        if (this.#bytes === this.#file.length) break;
+        await this.#sendBlocks(this.#bytes + blockBytes);
+      }
       await this.#sendBlocks(this.#file.length);
     } catch (error) {
       failure = error;
