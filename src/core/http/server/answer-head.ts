@@ -29,6 +29,8 @@ export interface AnswerPlan {
   readonly framing: Framing;
   /** Bytes of content, -1 when unknown. */
   readonly length: number;
+  /** What the head says about them. */
+  readonly contentLength: number | undefined;
   readonly keepAlive: boolean;
 }
 
@@ -121,17 +123,19 @@ function makePlan(
   }
   const length = size < 0 || (size === 0 && asked.method === 'HEAD') ? (declared ?? size) : size;
   let framing: Framing = 'length';
+  let contentLength: number | undefined;
   let lines = '';
   if (status === 204 || status === 304) framing = 'none';
-  else if (status === 205) lines = 'Content-Length: 0\r\n';
+  else if (status === 205) contentLength = 0;
   // Nobody knows what GET would have brought: better no length than a wrong one.
   else if (asked.method === 'HEAD' && body === undefined && declared === undefined) framing = 'none';
-  else if (length >= 0) lines = `Content-Length: ${length}\r\n`;
+  else if (length >= 0) contentLength = length;
   else if (asked.httpVersion === '1.0') framing = 'close';
   else {
     framing = 'chunked';
     lines = 'Transfer-Encoding: chunked\r\n';
   }
+  if (contentLength !== undefined) lines = `Content-Length: ${contentLength}\r\n`;
   if (asked.method === 'HEAD' || status === 205) framing = 'none';
   const keepAlive = mayStay && !fields.close && framing !== 'close';
   if (!keepAlive) lines += 'Connection: close\r\n';
@@ -140,6 +144,7 @@ function makePlan(
     head: `${startOf(response, fields, clock)}${fields.text}${lines}\r\n`,
     framing,
     length,
+    contentLength,
     keepAlive,
   };
 }
