@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { isInstalled, load, median, type Peer, type Sample, startPeer, table } from './harness.js';
+import { createNginx } from './nginx.js';
 
 /** What is asked for, and how good we are to be beside a peer. */
 interface Case {
@@ -86,7 +87,7 @@ function createOurs(site: string, port: number): Peer {
 }
 
 function createPeers(folder: string, site: string): Peer[] {
-  const nginx = (port: number) => ['nginx', '-c', writeNginxConfig(folder, site, port), '-e', '/dev/null'];
+  const nginx = (port: number) => createNginx(folder, { port, server: `root ${site};` }).command;
   const caddy = (port: number) => ['caddy', 'run', '--config', writeCaddyfile(folder, site, port)];
   const python = (port: number) => [
     'python3',
@@ -108,23 +109,6 @@ function createPeers(folder: string, site: string): Peer[] {
     console.log(`${program} is not installed: left out`);
     return [];
   });
-}
-
-/** nginx at its best: descriptors kept open, sendfile, compression, no log. */
-function writeNginxConfig(folder: string, site: string, port: number): string {
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (name) => `${name}_temp_path ${folder}/tmp;`,
-  );
-  const config = join(folder, 'nginx.conf');
-  writeFileSync(
-    config,
-    `user root; worker_processes 1; daemon off; pid ${folder}/nginx.pid; error_log /dev/null;
-    events { worker_connections 4096; }
-    http { access_log off; keepalive_requests 1000000000; sendfile on; tcp_nopush on; open_file_cache max=2000;
-      types { text/html html; text/plain txt; } gzip on; ${temporary.join(' ')}
-      server { listen 127.0.0.1:${port} backlog=4096; root ${site}; } }`,
-  );
-  return config;
 }
 
 function writeCaddyfile(folder: string, site: string, port: number): string {

@@ -80,7 +80,8 @@ export class Acceptor {
     });
   }
 
-  #start(socket: Socket, peer: Peer, isSecure: boolean): void {
+  #start(socket: Socket, ends: Peer, isSecure: boolean): void {
+    const peer = this.#trusts?.(ends.remoteAddress) === true ? { ...ends, trusts: this.#trusts } : ends;
     if (isSecure) {
       readFirst(socket, this.#context, isHandshake, (isTls, bytes) => {
         socket.unshift(bytes);
