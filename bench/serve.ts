@@ -1,5 +1,6 @@
 /** nettool serve beside other file servers: `node --import tsx bench/serve.ts [rounds]`, or `run()`. */
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,6 +45,9 @@ const MANY = 1000;
 /** What a compiler needs to have seen; on a busy machine one round may be far less. */
 const WARM_UP_REQUESTS = 50_000;
 const MAX_WARM_UP_ROUNDS = 4;
+
+/** One that has run out of descriptors may not end by itself. */
+const PATIENCE_MS = 3000;
 
 /** Some write a line for each request to where nobody wants it. */
 const QUIET = ['sh', '-c', 'exec "$@" 2>/dev/null', 'sh'];
@@ -161,20 +165,28 @@ async function measure(
 ): Promise<string[][]> {
   const samples = new Map<Peer, Sample[]>();
   for (const peer of peers) {
-    const child = await startPeer({ ...peer, command: [...QUIET, ...peer.command] });
-    const gone = new Promise((resolve) => child.on('close', resolve));
+    let child: ChildProcess | undefined;
     try {
+      child = await startPeer({ ...peer, command: [...QUIET, ...peer.command] });
       samples.set(peer, await sample(one, peer, child.pid ?? 0, folder, rounds));
     } catch (error) {
       // vercel/serve, for one, runs out of descriptors when it answers 304.
-      const reason = child.exitCode === null ? String(error) : 'the server has died';
-      console.log(`${peer.name}, ${one.name}: ${reason}`);
+      const isDead = child !== undefined && child.exitCode !== null;
+      console.log(`${peer.name}, ${one.name}: ${isDead ? 'the server has died' : error}`);
     } finally {
-      child.kill();
-      await gone;
+      await end(child);
     }
   }
   return toRows(one, samples);
+}
+
+async function end(child: ChildProcess | undefined): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill();
+  const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
+  await gone;
+  clearTimeout(timer);
 }
 
 async function sample(one: Case, peer: Peer, pid: number, folder: string, rounds: number): Promise<Sample[]> {
