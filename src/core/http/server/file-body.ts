@@ -1,6 +1,6 @@
 import { close, closeSync, read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { loadSendfile } from '../../platform/sendfile.js';
+import { openSendfile, type SendfileSocket } from '../../platform/sendfile.js';
 import type { FileBody } from '../messages.js';
 import type { Sender } from './send-content.js';
 import type { Wire } from './wire.js';
@@ -54,6 +54,8 @@ class FileSender {
   readonly #sender: Sender;
   #bytes = 0;
   #isGone = false;
+  /** Ends a wait for the client. */
+  #wake: (() => void) | undefined;
 
   constructor(wire: Wire, file: FileBody, sender: Sender) {
     this.#wire = wire;
@@ -62,19 +64,22 @@ class FileSender {
     wire.source = {
       destroy: () => {
         this.#isGone = true;
+        this.#wake?.();
       },
     };
   }
 
   async send(head: string): Promise<void> {
     let failure: unknown;
+    let kernel: SendfileSocket | undefined;
     try {
       this.#wire.text(head);
       // The head may wait for others to join it; what goes past the wire must not overtake it.
       this.#wire.flush();
-      const sendfile = this.#wire.isPlain ? loadSendfile() : undefined;
-      for (let blockBytes = AFTER_SLOW_BYTES; sendfile !== undefined; blockBytes *= 2) {
-        await this.#sendThroughKernel(sendfile);
+      const socket = this.#descriptor();
+      kernel = socket === undefined ? undefined : openSendfile(socket);
+      for (let blockBytes = AFTER_SLOW_BYTES; kernel !== undefined; blockBytes *= 2) {
+        await this.#sendThroughKernel(kernel);
         if (this.#bytes === this.#file.length) break;
         await this.#sendBlocks(this.#bytes + blockBytes);
       }
@@ -82,28 +87,35 @@ class FileSender {
     } catch (error) {
       failure = error;
     }
+    kernel?.close();
     close(this.#file.fd, () => {});
     this.#sender.sent(this.#bytes, failure);
   }
 
   /** Until all is sent, or it turns out that the disk is slow. */
-  async #sendThroughKernel(sendfile: NonNullable<ReturnType<typeof loadSendfile>>): Promise<void> {
+  async #sendThroughKernel(kernel: SendfileSocket): Promise<void> {
     const { fd, offset, length } = this.#file;
     while (this.#bytes < length) {
-      const socket = this.#descriptor();
-      if (socket === undefined) return;
       const before = performance.now();
       // The kernel knows nothing of what still waits in this process.
       const isFree = this.#wire.socket.writableLength === 0;
       const count = Math.min(SLICE_BYTES, length - this.#bytes);
-      const taken = isFree ? sendfile(socket, fd, offset + this.#bytes, count) : -1;
+      const taken = isFree ? kernel.send(fd, offset + this.#bytes, count) : -1;
       const isSlow = performance.now() - before > SLOW_CALL_MS;
       if (taken > 0) this.#bytes += taken;
-      // Full, failed or short: a little the ordinary way waits for room, and meets the error if there is one.
-      if (taken < count) await this.#sendLittle();
+      if (taken > 0 && taken < count) await this.#waitForRoom(kernel);
+      // Failed or short: a little the ordinary way waits for room, and meets the error if there is one.
+      else if (taken < count) await this.#sendLittle();
       if (isSlow) return;
       if (this.#isGone) throw new Error('the client has left');
     }
+  }
+
+  #waitForRoom(kernel: SendfileSocket): Promise<void> {
+    return this.#wire.progress((done) => {
+      this.#wake = done;
+      if (!kernel.whenWritable(done)) done();
+    });
   }
 
   async #sendLittle(): Promise<void> {
@@ -116,6 +128,7 @@ class FileSender {
   }
 
   #descriptor(): number | undefined {
+    if (!this.#wire.isPlain) return undefined;
     // Not a public name; where it is missing, files are sent in blocks.
     const handle = (this.#wire.socket as unknown as { _handle?: { fd?: unknown } })._handle;
     return typeof handle?.fd === 'number' && handle.fd >= 0 ? handle.fd : undefined;
