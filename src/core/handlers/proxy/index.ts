@@ -139,8 +139,11 @@ function sendTo(
   const onInterim = (status: number, headers: readonly HeaderPair[]): void => {
     if (status === 103) request.earlyHints?.(responseHeaders(headers, (location) => location));
   };
-  const message = { method: request.method, head, body, mayUpgrade: upgrade !== undefined, onInterim };
-  return client.send(message, { signal: request.signal, isReplayable });
+  const { method, signal } = request;
+  return client.send(
+    { method, head, body, mayUpgrade: upgrade !== undefined, onInterim, signal },
+    isReplayable,
+  );
 }
 
 function toHttpResponse(reply: UpstreamReply, { url }: Upstream, settings: ProxySettings): HttpResponse {

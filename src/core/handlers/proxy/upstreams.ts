@@ -1,7 +1,9 @@
 import type { IncomingRequest } from '../../http/messages.js';
 import { Clock } from '../../http/server/clock.js';
 import { UpstreamClient } from '../../http/upstream/client.js';
-import { type DialTlsOptions, dial } from '../../net/stream-dial.js';
+import { connect } from '../../net/connect.js';
+import { createSocketReader } from '../../net/socket-reader.js';
+import type { TlsClientOptions } from '../../net/tls-client.js';
 import type { OnHandlerEvent } from '../handler-events.js';
 import { type Choose, createBalancer } from './balance.js';
 import type { ProxySettings } from './options.js';
@@ -35,6 +37,9 @@ interface Health {
 }
 
 type State = Upstream & { readonly health: Health };
+
+/** What every plain connection is read into: it is emptied before the next one's turn. */
+const sharedBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** Looks after the servers behind a proxy. */
 export function createUpstreams(settings: ProxySettings, onEvent: OnHandlerEvent): Upstreams {
@@ -103,12 +108,17 @@ export function createUpstreams(settings: ProxySettings, onEvent: OnHandlerEvent
 
 function createState(url: UpstreamUrl, settings: ProxySettings, clock: Clock): State {
   const { connectTimeoutMs: timeoutMs, responseTimeoutMs, stallTimeoutMs, maxIdle, idleMs } = settings;
-  const tls: DialTlsOptions | undefined =
-    url.tlsName === undefined
-      ? undefined
-      : { serverName: settings.tlsName ?? url.tlsName, ca: settings.ca, insecure: settings.insecure };
+  const { tlsName: servername, ca, insecure } = settings;
+  const tls: TlsClientOptions | undefined = url.isTls
+    ? { servername, ca, insecure, alpn: ['http/1.1'] }
+    : undefined;
+  const { address } = url;
+  const place = 'path' in address ? { host: 'localhost', port: 0, socketPath: address.path } : address;
   const client = new UpstreamClient({
-    open: (signal) => dial(url.address, { timeoutMs, signal, tls }),
+    open: (signal) => {
+      const reader = url.isTls ? undefined : createSocketReader(sharedBuffer);
+      return connect({ ...place, timeoutMs, signal, tls, reader });
+    },
     clock,
     maxIdle,
     idleMs,
@@ -139,7 +149,7 @@ async function check(
   const head = `GET ${path} HTTP/1.1\r\nHost: ${host ?? url.authority}\r\nUser-Agent: nettool\r\n\r\n`;
   try {
     const signal = AbortSignal.timeout(timeoutMs);
-    const reply = await client.send({ method: 'GET', head }, { signal, isReplayable: true });
+    const reply = await client.send({ method: 'GET', head, signal }, true);
     const { body } = reply;
     if (body !== undefined && !Buffer.isBuffer(body)) body.destroy();
     return reply.head.status < 400 ? undefined : `it answers ${reply.head.status}`;
