@@ -1,9 +1,8 @@
-import { Readable } from 'node:stream';
 import { errorResponse } from '../../http/error-response.js';
 import { GatewayError } from '../../http/gateway-error.js';
 import type { Handler } from '../../http/handler.js';
 import { getHeader } from '../../http/headers.js';
-import type { HeaderPair, HttpResponse, IncomingRequest } from '../../http/messages.js';
+import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { isIdempotent } from '../../http/methods.js';
 import { mayHaveBody } from '../../http/request-copy.js';
 import { spoolBody } from '../../http/spool.js';
@@ -12,9 +11,9 @@ import { joinUpgrade } from '../../http/upstream/join.js';
 import { NoReply } from '../../http/upstream/reply-error.js';
 import type { RequestBody } from '../../http/upstream/request-body.js';
 import type { UpstreamReply } from '../../http/upstream/types.js';
-import { createLocationMapper } from './location.js';
 import { type ProxyOptions, type ProxySettings, toProxySettings } from './options.js';
-import { countHops, requestHead, responseHeaders } from './request-head.js';
+import { countHops } from './request-head.js';
+import { responseHeaders } from './response.js';
 import { upstreamTarget } from './target.js';
 import { createUpstreams, type Upstream, type Upstreams } from './upstreams.js';
 
@@ -37,7 +36,7 @@ export function createProxyHandler(options: ProxyOptions): Handler {
     async handle(request) {
       try {
         const { reply, upstream } = await forward(request);
-        return toHttpResponse(reply, upstream, settings);
+        return upstream.toResponse(reply);
       } catch (error) {
         return failed(request, error, settings);
       }
@@ -46,7 +45,7 @@ export function createProxyHandler(options: ProxyOptions): Handler {
       const protocol = getHeader(request.headers, 'upgrade');
       try {
         const { reply, upstream } = await forward(request, protocol);
-        if (reply.upgraded === undefined) return toHttpResponse(reply, upstream, settings);
+        if (reply.upgraded === undefined) return upstream.toResponse(reply);
         await joinUpgrade(reply, socket, head);
         return undefined;
       } catch (error) {
@@ -74,7 +73,7 @@ interface Forwarded {
 async function forwardRequest(request: IncomingRequest, forwarding: Forwarding): Promise<Forwarded> {
   const { settings, upstreams } = forwarding;
   if (countHops(request) >= MAX_HOPS) throw new GatewayError(508, 'the request goes in circles');
-  const body = await readBody(request);
+  const body = mayHaveBody(request) ? await readBody(request) : undefined;
   const isWhole = body === undefined || Buffer.isBuffer(body);
   const isReplayable = isWhole && isIdempotent(request.method);
   const tried = new Set<Upstream>();
@@ -99,9 +98,8 @@ async function forwardRequest(request: IncomingRequest, forwarding: Forwarding):
   throw problem ?? new GatewayError(503, 'no upstream is available');
 }
 
-/** The content: none, all of it when it is small, or the stream it is. */
-async function readBody(request: IncomingRequest): Promise<RequestBody | undefined> {
-  if (!mayHaveBody(request)) return undefined;
+/** The content: all of it when it is small, or the stream it is. */
+async function readBody(request: IncomingRequest): Promise<RequestBody> {
   const announced = getHeader(request.headers, 'content-length');
   const length = announced === undefined ? undefined : Number(announced);
   if (length !== undefined && length <= REPLAY_BYTES) {
@@ -117,45 +115,32 @@ interface SendingOptions extends Forwarding {
 }
 
 function sendTo(
-  upstream: Upstream,
+  { url, client, writeHead }: Upstream,
   request: IncomingRequest,
   body: RequestBody | undefined,
   { settings, upgrade, isReplayable }: SendingOptions,
 ): Promise<UpstreamReply> {
-  const { url, client } = upstream;
-  const { prefix, upstreamHost, isTrusted } = settings;
   const target = upstreamTarget(request, url.basePath, settings);
   if (target === undefined) throw new GatewayError(502, 'the rewritten target cannot be sent');
-  const head = requestHead(request, {
-    target,
-    host: upstreamHost === true ? url.authority : upstreamHost,
-    authority: url.authority,
-    isTrusted,
-    cutPrefix: url.basePath === undefined ? '' : prefix,
-    content:
-      body === undefined ? undefined : Buffer.isBuffer(body) ? body.byteLength : (body.length ?? 'chunked'),
-    upgrade,
-  });
-  const onInterim = (status: number, headers: readonly HeaderPair[]): void => {
-    if (status === 103) request.earlyHints?.(responseHeaders(headers, (location) => location));
-  };
   const { method, signal } = request;
   return client.send(
-    { method, head, body, mayUpgrade: upgrade !== undefined, onInterim, signal },
+    {
+      method,
+      head: writeHead(request, { target, content: framingOf(body), upgrade }),
+      body,
+      mayUpgrade: upgrade !== undefined,
+      signal,
+      onInterim: (status, headers) => {
+        if (status === 103) request.earlyHints?.(responseHeaders(headers, (location) => location));
+      },
+    },
     isReplayable,
   );
 }
 
-function toHttpResponse(reply: UpstreamReply, { url }: Upstream, settings: ProxySettings): HttpResponse {
-  const { status, reason, headers } = reply.head;
-  const mapLocation = createLocationMapper(url, settings);
-  const response = { status, reason, headers: responseHeaders(headers, mapLocation) };
-  const { body } = reply;
-  if (body === undefined) return response;
-  if (!Buffer.isBuffer(body)) return { ...response, body, trailers: reply.trailers };
-  if (reply.trailers().length === 0) return { ...response, body };
-  // Trailers follow content whose length nobody announced.
-  return { ...response, body: Readable.from([body]), trailers: reply.trailers };
+function framingOf(body: RequestBody | undefined): number | 'chunked' | undefined {
+  if (body === undefined) return undefined;
+  return Buffer.isBuffer(body) ? body.byteLength : (body.length ?? 'chunked');
 }
 
 function failed(request: IncomingRequest, error: unknown, { onEvent }: ProxySettings): HttpResponse {

@@ -7,6 +7,8 @@ import type { TlsClientOptions } from '../../net/tls-client.js';
 import type { OnHandlerEvent } from '../handler-events.js';
 import { type Choose, createBalancer } from './balance.js';
 import type { ProxySettings } from './options.js';
+import { createHeadWriter, type WriteHead } from './request-head.js';
+import { createResponder, type ToResponse } from './response.js';
 import type { UpstreamUrl } from './upstream-url.js';
 
 /** One of the servers behind the proxy. */
@@ -14,6 +16,8 @@ export interface Upstream {
   readonly name: string;
   readonly url: UpstreamUrl;
   readonly client: UpstreamClient;
+  readonly writeHead: WriteHead;
+  readonly toResponse: ToResponse;
   readonly active: number;
 }
 
@@ -129,6 +133,8 @@ function createState(url: UpstreamUrl, settings: ProxySettings, clock: Clock): S
     name: url.text,
     url,
     client,
+    writeHead: createHeadWriter(url, settings),
+    toResponse: createResponder(url, settings),
     get active() {
       return client.active;
     },
