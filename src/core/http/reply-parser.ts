@@ -144,8 +144,12 @@ export class ReplyParser {
   }
 
   #takeHead(source: string, rest: Buffer): void {
-    const head = this.#known?.source === source ? this.#known : parseReplyHead(source, this.#rules);
-    this.#known = source.length <= MAX_KEPT_HEAD ? head : undefined;
+    let head = this.#known;
+    if (head?.source === source) Object.freeze(head.headers);
+    else {
+      head = parseReplyHead(source, this.#rules);
+      this.#known = source.length <= MAX_KEPT_HEAD ? head : undefined;
+    }
     const { status, length, isChunked } = head;
     if (status < 200) {
       this.#takeInterim(head, rest);

@@ -3,6 +3,7 @@ import { NettoolError } from '../errors.js';
 
 /** Whether an address is one of those, given as addresses and networks (`10.0.0.0/8`, `::1`). */
 export function createTrust(networks: readonly string[]): (address: string) => boolean {
+  if (networks.length === 0) return () => false;
   // One list per family: node's takes `::/0` for every IPv4 address too.
   const lists = { ipv4: new BlockList(), ipv6: new BlockList() };
   for (const network of networks) {

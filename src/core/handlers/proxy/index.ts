@@ -130,7 +130,7 @@ function sendTo(
       body,
       mayUpgrade: upgrade !== undefined,
       signal,
-      onInterim: (status, headers) => {
+      onInterim(status, headers) {
         if (status === 103) request.earlyHints?.(responseHeaders(headers, (location) => location));
       },
     },

@@ -32,8 +32,7 @@ const REPLACED = new Set(['host', 'content-length', 'expect', 'via', 'x-forwarde
 
 /**
  * Makes the function that writes the heads of requests for an upstream: what is of one connection only stays here, the
- * rest goes on as it came. A connection that sends the fields of its last request again has them in the very same list,
- * so what became of a list is kept.
+ * rest goes on as it came.
  */
 export function createHeadWriter({ authority, basePath }: UpstreamUrl, settings: ProxySettings): WriteHead {
   const { upstreamHost, isTrusted, prefix } = settings;
@@ -46,7 +45,8 @@ export function createHeadWriter({ authority, basePath }: UpstreamUrl, settings:
   const kept = new WeakMap<HeaderList, KeptLines>();
   return (request, { target, content, upgrade }) => {
     const { method, headers, httpVersion, remoteAddress } = request;
-    let lines = upgrade === undefined ? kept.get(headers) : undefined;
+    const comesAgain = upgrade === undefined && Object.isFrozen(headers);
+    let lines = comesAgain ? kept.get(headers) : undefined;
     if (
       lines === undefined ||
       lines.content !== content ||
@@ -54,7 +54,7 @@ export function createHeadWriter({ authority, basePath }: UpstreamUrl, settings:
       lines.httpVersion !== httpVersion
     ) {
       lines = { text: fieldLines(request, place, content, upgrade), httpVersion, remoteAddress, content };
-      if (upgrade === undefined) kept.set(headers, lines);
+      if (comesAgain) kept.set(headers, lines);
     }
     return `${method} ${target} HTTP/1.1\r\n${lines.text}`;
   };

@@ -1,7 +1,6 @@
 import { Readable } from 'node:stream';
 import { connectionNames, HOP_BY_HOP } from '../../http/hop-by-hop.js';
 import type { HeaderList, HeaderPair, HttpResponse } from '../../http/messages.js';
-import type { ReplyHead } from '../../http/reply-head.js';
 import type { UpstreamReply } from '../../http/upstream/types.js';
 import { createLocationMapper } from './location.js';
 import type { ProxySettings } from './options.js';
@@ -10,19 +9,17 @@ import type { UpstreamUrl } from './upstream-url.js';
 /** Turns the reply of an upstream into the answer for the client. */
 export type ToResponse = (reply: UpstreamReply) => HttpResponse;
 
-/**
- * Makes the {@link ToResponse} of an upstream. An upstream that sends the head of its last reply again has it in the
- * very same object, so what became of a head is kept.
- */
+/** Makes the {@link ToResponse} of an upstream. */
 export function createResponder(url: UpstreamUrl, settings: ProxySettings): ToResponse {
   const mapLocation = createLocationMapper(url, settings);
-  const kept = new WeakMap<ReplyHead, HeaderList>();
+  const kept = new WeakMap<HeaderList, HeaderList>();
   return ({ head, body, trailers }) => {
     const { status, reason } = head;
-    let headers = kept.get(head);
+    const comesAgain = Object.isFrozen(head.headers);
+    let headers = comesAgain ? kept.get(head.headers) : undefined;
     if (headers === undefined) {
-      headers = Object.freeze(responseHeaders(head.headers, mapLocation));
-      kept.set(head, headers);
+      headers = responseHeaders(head.headers, mapLocation);
+      if (comesAgain) kept.set(head.headers, Object.freeze(headers));
     }
     if (body === undefined) return { status, reason, headers };
     if (!Buffer.isBuffer(body)) return { status, reason, headers, body, trailers };

@@ -59,6 +59,8 @@ export function parseHead(
   let end: number;
   if (isLine && known !== undefined && isRepeated(text, fieldsAt, known.source)) {
     end = fieldsAt + known.source.length + 2;
+    // So everybody can tell that it comes again, and keep what it becomes.
+    Object.freeze(known.headers);
   } else {
     end = text.indexOf('\r\n\r\n', isLine ? fieldsAt - 2 : at) + 4;
     fields = undefined;
