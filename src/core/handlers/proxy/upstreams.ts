@@ -112,10 +112,8 @@ export function createUpstreams(settings: ProxySettings, onEvent: OnHandlerEvent
 
 function createState(url: UpstreamUrl, settings: ProxySettings, clock: Clock): State {
   const { connectTimeoutMs: timeoutMs, responseTimeoutMs, stallTimeoutMs, maxIdle, idleMs } = settings;
-  const { tlsName: servername, ca, insecure } = settings;
-  const tls: TlsClientOptions | undefined = url.isTls
-    ? { servername, ca, insecure, alpn: ['http/1.1'] }
-    : undefined;
+  const { ca, insecure } = settings;
+  const tls: TlsClientOptions | undefined = url.isTls ? { ca, insecure, alpn: ['http/1.1'] } : undefined;
   const { address } = url;
   const place = 'path' in address ? { host: 'localhost', port: 0, socketPath: address.path } : address;
   const client = new UpstreamClient({

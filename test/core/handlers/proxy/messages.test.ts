@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { type TestContext, test } from 'node:test';
+import { createProxyHandler } from '../../../../src/core/handlers/proxy/index.js';
+import { openSocket, serveHandler } from '../../../helpers/serve-handler.js';
+import { startUpstream } from '../../../helpers/upstreams.js';
+
+/** A proxy before node's own server, which answers as the path says. */
+async function startBefore(t: TestContext) {
+  const upstream = await startUpstream(t, (req, res) => {
+    let size = 0;
+    switch (req.url) {
+      case '/304':
+        res.writeHead(304, { ETag: '"a"', 'Content-Length': 10 }).end();
+        break;
+      case '/204':
+        res.writeHead(204, { 'X-A': 'b' }).end();
+        break;
+      case '/echo':
+        req.on('data', (chunk: Buffer) => {
+          size += chunk.length;
+        });
+        req.on('end', () => res.end(`${req.headers.expect ?? 'nothing'} ${size}`));
+        break;
+      case '/413':
+        res.writeHead(413, { Connection: 'close' }).end('large');
+        break;
+      default:
+        res.writeHead(200, { 'Content-Length': 5 }).end('hello');
+    }
+  });
+  return serveHandler(t, createProxyHandler({ upstreams: [upstream.url] }));
+}
+
+const request = (line: string, fields = '') =>
+  `${line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${fields}\r\n`;
+
+test('answers without content have none, and keep what they say about it', async (t) => {
+  const { raw } = await startBefore(t);
+  const head = await raw(request('HEAD /'));
+  assert.match(head, /^HTTP\/1\.1 200 OK\r\n(?:.+\r\n)*Content-Length: 5\r\n(?:.+\r\n)*\r\n$/);
+  const unchanged = await raw(request('GET /304'));
+  assert.match(unchanged, /^HTTP\/1\.1 304 Not Modified\r\nETag: "a"\r\n(?:.+\r\n)*\r\n$/);
+  const empty = await raw(request('GET /204'));
+  assert.match(empty, /^HTTP\/1\.1 204 No Content\r\n(?:.+\r\n)*\r\n$/);
+  assert.doesNotMatch(empty, /Content-Length|Transfer-Encoding/);
+});
+
+test('100 Continue is ours to say, and the upstream is not asked for it', async (t) => {
+  const { port } = await startBefore(t);
+  const socket = await openSocket(t, port);
+  let said = '';
+  socket.on('data', (chunk) => {
+    said += chunk;
+  });
+  socket.write(request('POST /echo', 'Expect: 100-continue\r\nContent-Length: 3\r\n'));
+  await once(socket, 'data');
+  assert.equal(said, 'HTTP/1.1 100 Continue\r\n\r\n');
+  socket.write('abc');
+  await once(socket, 'close');
+  assert.match(said, /\r\n\r\nnothing 3$/);
+});
+
+test('an upstream that wants no more of a long upload is heard', async (t) => {
+  const { port } = await startBefore(t);
+  const socket = await openSocket(t, port);
+  socket.write(request('POST /413', 'Content-Length: 50000000\r\n'));
+  const [answer] = await once(socket, 'data');
+  assert.match(String(answer), /^HTTP\/1\.1 413 Payload Too Large\r\n/);
+});
+
+test('an event is passed on when it is sent, and the client’s leaving is told at once', async (t) => {
+  let events: ServerResponse | undefined;
+  const upstream = await startUpstream(t, (_req, res) => {
+    events = res;
+    res.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: 1\n\n');
+  });
+  const { port } = await serveHandler(t, createProxyHandler({ upstreams: [upstream.url] }));
+  const socket = await openSocket(t, port);
+  socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  let said = '';
+  const until = async (text: string): Promise<void> => {
+    while (!said.includes(text)) said += String((await once(socket, 'data'))[0]);
+  };
+  await until('data: 1\n\n');
+  events?.write('data: 2\n\n');
+  await until('data: 2\n\n');
+  const left = once(events as ServerResponse, 'close');
+  socket.destroy();
+  await left;
+});
+
+test('content that breaks off is never ended as if it were whole', async (t) => {
+  const upstream = await startUpstream(t, (req, res) => {
+    if (req.url === '/length') res.setHeader('Content-Length', 100);
+    res.write('part', () => setImmediate(() => res.destroy()));
+  });
+  const { raw } = await serveHandler(t, createProxyHandler({ upstreams: [upstream.url] }));
+  const [chunked, counted] = [await raw(request('GET /chunks')), await raw(request('GET /length'))];
+  // Where the upstream was heard at all before it broke.
+  if (chunked.startsWith('HTTP/1.1 200')) assert.match(chunked, /\r\n4\r\npart\r\n$/);
+  if (counted.startsWith('HTTP/1.1 200'))
+    assert.match(counted, /Content-Length: 100\r\n(?:.+\r\n)*\r\n(?:part)?$/);
+});
