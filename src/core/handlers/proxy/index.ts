@@ -126,7 +126,7 @@ function sendTo(
   return client.send(
     {
       method,
-      head: writeHead(request, { target, content: framingOf(body), upgrade }),
+      head: writeHead(request, { target, content: framingOf(body, method), upgrade }),
       body,
       mayUpgrade: upgrade !== undefined,
       signal,
@@ -138,8 +138,11 @@ function sendTo(
   );
 }
 
-function framingOf(body: RequestBody | undefined): number | 'chunked' | undefined {
-  if (body === undefined) return undefined;
+/** Methods whose content means something: that there is none has to be said (RFC 9110, section 8.6). */
+const EXPECTS_CONTENT = /^(?:POST|PUT|PATCH)$/;
+
+function framingOf(body: RequestBody | undefined, method: string): number | 'chunked' | undefined {
+  if (body === undefined) return EXPECTS_CONTENT.test(method) ? 0 : undefined;
   return Buffer.isBuffer(body) ? body.byteLength : (body.length ?? 'chunked');
 }
 

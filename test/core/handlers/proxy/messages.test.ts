@@ -62,6 +62,54 @@ test('100 Continue is ours to say, and the upstream is not asked for it', async 
   assert.match(said, /\r\n\r\nnothing 3$/);
 });
 
+/** What two servers could take for different requests: one of them could be made to see one that was never sent. */
+const HOSTILE: Readonly<Record<string, string>> = {
+  'two lengths': 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd',
+  'two equal lengths': 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc',
+  'a length and chunks':
+    'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+  'a coding that hides': 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n',
+  'a coding behind a tab': 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n',
+  'two codings':
+    'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n',
+  'chunks in HTTP/1.0': 'POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+  'a space before the colon': 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length : 3\r\n\r\nabc',
+  'a folded field': 'POST / HTTP/1.1\r\nHost: x\r\nX: a\r\n Content-Length: 3\r\n\r\nabc',
+  'a bare line feed': 'GET / HTTP/1.1\nHost: x\n\n',
+  'a bare carriage return': 'GET / HTTP/1.1\r\nHost: x\r\nX: a\rContent-Length: 3\r\n\r\n',
+  'a signed length': 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +3\r\n\r\nabc',
+  'two hosts': 'GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n',
+  'a space in the target': 'GET /a b HTTP/1.1\r\nHost: x\r\n\r\n',
+  'a fragment': 'GET /a#b HTTP/1.1\r\nHost: x\r\n\r\n',
+};
+
+test('requests two could read differently never reach the upstream', async (t) => {
+  let requests = 0;
+  const upstream = await startUpstream(t, (_req, res) => {
+    requests += 1;
+    res.end();
+  });
+  const { port } = await serveHandler(t, createProxyHandler({ upstreams: [upstream.url] }));
+  for (const [name, bytes] of Object.entries(HOSTILE)) {
+    const socket = await openSocket(t, port);
+    socket.write(bytes, 'latin1');
+    const [answer] = await once(socket, 'data');
+    assert.match(String(answer), /^HTTP\/1\.1 (?:400|501) (?:.+\r\n)*Connection: close\r\n/, name);
+    socket.destroy();
+  }
+  assert.equal(requests, 0);
+});
+
+test('a request that could have content and has none says so', async (t) => {
+  const upstream = await startUpstream(t, (req, res) =>
+    res.end(`${req.method} ${req.headers['content-length'] ?? req.headers['transfer-encoding']}`),
+  );
+  const { raw } = await serveHandler(t, createProxyHandler({ upstreams: [upstream.url] }));
+  assert.match(await raw(request('POST /', 'Content-Length: 0\r\n')), /POST 0$/);
+  assert.match(await raw(request('PUT /')), /PUT 0$/);
+  assert.match(await raw(request('GET /')), /GET undefined$/);
+});
+
 test('an upstream that wants no more of a long upload is heard', async (t) => {
   const { port } = await startBefore(t);
   const socket = await openSocket(t, port);
