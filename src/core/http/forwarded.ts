@@ -25,12 +25,12 @@ export function isForwardedField(lowerCaseName: string): boolean {
  * peer said, with the peer added; what anybody else said is replaced.
  */
 export function forwardedHeaders(request: IncomingRequest, isTrusted: IsTrusted): HeaderPair[] {
-  const { remoteAddress, scheme } = request;
+  const { peerAddress, scheme } = request;
   const host = getHeader(request.headers, 'host') ?? '';
-  const before = isTrusted(remoteAddress) ? request.headers : [];
-  const element = `for=${formatNode(remoteAddress)};host=${quote(host)};proto=${scheme}`;
+  const before = isTrusted(peerAddress) ? request.headers : [];
+  const element = `for=${formatNode(peerAddress)};host=${quote(host)};proto=${scheme}`;
   const list: HeaderPair[] = [
-    ['X-Forwarded-For', append(before, 'x-forwarded-for', remoteAddress || 'unknown')],
+    ['X-Forwarded-For', append(before, 'x-forwarded-for', peerAddress || 'unknown')],
     ['X-Forwarded-Proto', getHeader(before, 'x-forwarded-proto') ?? scheme],
   ];
   const forwardedHost = getHeader(before, 'x-forwarded-host') ?? host;

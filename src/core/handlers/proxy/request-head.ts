@@ -20,7 +20,7 @@ export type WriteHead = (request: IncomingRequest, parts: RequestParts) => strin
 interface KeptLines {
   readonly text: string;
   readonly httpVersion: string;
-  readonly remoteAddress: string;
+  readonly peerAddress: string;
   readonly content: RequestParts['content'];
 }
 
@@ -44,16 +44,16 @@ export function createHeadWriter({ authority, basePath }: UpstreamUrl, settings:
   };
   const kept = new WeakMap<HeaderList, KeptLines>();
   return (request, { target, content, upgrade }) => {
-    const { method, headers, httpVersion, remoteAddress } = request;
+    const { method, headers, httpVersion, peerAddress } = request;
     const comesAgain = upgrade === undefined && Object.isFrozen(headers);
     let lines = comesAgain ? kept.get(headers) : undefined;
     if (
       lines === undefined ||
       lines.content !== content ||
-      lines.remoteAddress !== remoteAddress ||
+      lines.peerAddress !== peerAddress ||
       lines.httpVersion !== httpVersion
     ) {
-      lines = { text: fieldLines(request, place, content, upgrade), httpVersion, remoteAddress, content };
+      lines = { text: fieldLines(request, place, content, upgrade), httpVersion, peerAddress, content };
       if (comesAgain) kept.set(headers, lines);
     }
     return `${method} ${target} HTTP/1.1\r\n${lines.text}`;
