@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createProxyHandler } from '../../../../src/core/handlers/proxy/index.js';
 import { openSocket, serveHandler } from '../../../helpers/serve-handler.js';
 import { startUpstream } from '../../../helpers/upstreams.js';
@@ -139,7 +139,7 @@ test('an event is passed on when it is sent, and a client that left ends the sen
   // A client that closed its side may still read: only what it does not take tells that it is gone.
   while (events?.closed === false) {
     events.write('data: 3\n\n');
-    await setImmediate();
+    await nextTurn();
   }
 });
 
