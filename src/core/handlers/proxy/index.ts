@@ -71,7 +71,7 @@ interface Forwarded {
 
 /** Sends a request to one upstream after the other, until one has answered or no other may be tried. */
 async function forwardRequest(request: IncomingRequest, forwarding: Forwarding): Promise<Forwarded> {
-  const { settings, upstreams } = forwarding;
+  const { settings, upstreams, upgrade } = forwarding;
   if (countHops(request) >= MAX_HOPS) throw new GatewayError(508, 'the request goes in circles');
   const body = mayHaveBody(request) ? await readBody(request) : undefined;
   const isWhole = body === undefined || Buffer.isBuffer(body);
@@ -82,8 +82,11 @@ async function forwardRequest(request: IncomingRequest, forwarding: Forwarding):
     const upstream = upstreams.choose(request, tried);
     if (upstream === undefined) break;
     tried.add(upstream);
+    const target = upstreamTarget(request, upstream.url.basePath, settings);
+    // Not the upstream's fault: nobody may have one taken for broken by what they ask for.
+    if (target === undefined) throw new GatewayError(502, 'the target cannot be sent to an upstream');
     try {
-      const reply = await sendTo(upstream, request, body, { ...forwarding, isReplayable });
+      const reply = await sendTo(upstream, request, { target, body, upgrade, isReplayable });
       upstreams.succeeded(upstream);
       return { reply, upstream };
     } catch (error) {
@@ -110,18 +113,18 @@ async function readBody(request: IncomingRequest): Promise<RequestBody> {
   return { source: request.body, length, trailers: () => request.trailers ?? [] };
 }
 
-interface SendingOptions extends Forwarding {
+interface SendingOptions {
+  readonly target: string;
+  readonly body: RequestBody | undefined;
+  readonly upgrade: string | undefined;
   readonly isReplayable: boolean;
 }
 
 function sendTo(
-  { url, client, writeHead }: Upstream,
+  { client, writeHead }: Upstream,
   request: IncomingRequest,
-  body: RequestBody | undefined,
-  { settings, upgrade, isReplayable }: SendingOptions,
+  { target, body, upgrade, isReplayable }: SendingOptions,
 ): Promise<UpstreamReply> {
-  const target = upstreamTarget(request, url.basePath, settings);
-  if (target === undefined) throw new GatewayError(502, 'the rewritten target cannot be sent');
   const { method, signal } = request;
   return client.send(
     {

@@ -101,6 +101,18 @@ test('requests two could read differently never reach the upstream', async (t) =
   assert.equal(requests, 0);
 });
 
+test('nobody can have an upstream taken for broken by what they ask for', async (t) => {
+  const upstream = await startUpstream(t, (_req, res) => res.end());
+  const events: string[] = [];
+  const handler = createProxyHandler({
+    upstreams: [`${upstream.url}/base`, `${upstream.url}/base`],
+    onEvent: ({ type }) => events.push(type),
+  });
+  const { raw } = await serveHandler(t, handler);
+  assert.match(await raw(request('OPTIONS *')), /^HTTP\/1\.1 502 /);
+  assert.deepEqual(events, ['application-error']);
+});
+
 test('a request that could have content and has none says so', async (t) => {
   const upstream = await startUpstream(t, (req, res) =>
     res.end(`${req.method} ${req.headers['content-length'] ?? req.headers['transfer-encoding']}`),
