@@ -1,4 +1,4 @@
-import { AUTHORITY, METHODS, TARGET_BYTES, TOKEN, TOKEN_BYTES } from './grammar.js';
+import { AUTHORITY, METHODS, TARGET_BYTES, TOKEN } from './grammar.js';
 import { type Fields, isPersistent, parseFields } from './parse-fields.js';
 import { Refusal } from './status.js';
 
