@@ -1,4 +1,4 @@
-import { connect, isIP, type Socket } from 'node:net';
+import { connect, isIP, type OnReadOpts, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { NettoolError, toNettoolError } from '../errors.js';
 import { formatHostPort, parseHostPort } from './address.js';
@@ -13,6 +13,8 @@ export interface DialOptions {
   readonly signal?: AbortSignal | undefined;
   /** Speak TLS; the certificate has to be for this name, and its issuer one of the system's or of `ca`. */
   readonly tls?: DialTlsOptions | undefined;
+  /** Memory to read into, and who takes what was read, instead of events; without TLS. */
+  readonly onRead?: OnReadOpts | undefined;
 }
 
 /** How TLS is spoken. */
@@ -36,9 +38,12 @@ export function formatStreamAddress(address: StreamAddress): string {
 
 /** Opens a connection, ready to be written to. */
 export function dial(address: StreamAddress, options: DialOptions): Promise<Socket> {
-  const { timeoutMs, signal, tls } = options;
+  const { timeoutMs, signal, tls, onRead } = options;
   return new Promise((resolve, reject) => {
-    const socket = tls === undefined ? connect(address) : connectTls({ ...address, ...tlsOptions(tls) });
+    const socket =
+      tls === undefined
+        ? connect(onRead === undefined ? address : { ...address, onread: onRead })
+        : connectTls({ ...address, ...tlsOptions(tls) });
     const doing = `cannot connect to ${formatStreamAddress(address)}`;
     const settle = (): void => {
       clearTimeout(timer);
