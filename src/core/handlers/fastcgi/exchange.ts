@@ -145,7 +145,7 @@ export class Exchange implements ScriptOutput, RecordSink {
   }
 
   release(): void {
-    this.fail(new Error('nobody wants the rest of the answer'));
+    if (!this.#isFree) this.fail(new Error('nobody wants the rest of the answer'));
   }
 
   onStdout(bytes: Buffer): void {

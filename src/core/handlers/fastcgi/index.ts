@@ -16,7 +16,7 @@ import { type ScriptOutput, toResponse } from '../script-answer.js';
 import { createFastcgiClient, type FastcgiClient } from './client.js';
 import type { FastcgiRequest } from './exchange.js';
 import { encodeRequest } from './records.js';
-import { locateScript, type ScriptFolder } from './script.js';
+import { createScriptCheck, locateScript, type ScriptFolder } from './script.js';
 
 /** How a FastCGI application, php-fpm above all, is put behind a server. */
 export interface FastcgiOptions {
@@ -61,7 +61,7 @@ export function createFastcgiHandler(options: FastcgiOptions): Handler {
     prefix: normalizePrefix(options.prefix ?? ''),
     extensions: options.extensions ?? ['.php'],
     index: options.index ?? 'index.php',
-    checksFiles: options.checksFiles ?? true,
+    isScript: options.checksFiles === false ? () => true : createScriptCheck(root),
   };
   const client = createFastcgiClient({ address, connectTimeoutMs, timeoutMs, maxConnections, maxWaiting });
   const settings = { ...options, onEvent: options.onEvent ?? (() => {}) };
@@ -117,7 +117,7 @@ async function answer(
     : undefined;
   try {
     const variables = variablesFor(request, place, spool, settings);
-    const head = encodeRequest(Object.entries(variables), spool !== undefined);
+    const head = encodeRequest(variables, spool !== undefined);
     const makeRequest = (): FastcgiRequest => ({
       head,
       body: spool?.stream(),
@@ -166,5 +166,5 @@ function variablesFor(
   variables.DOCUMENT_URI = place.scriptName + place.pathInfo;
   variables.CONTENT_LENGTH ??= '';
   variables.CONTENT_TYPE ??= '';
-  return { ...variables, ...env };
+  return Object.assign(variables, env);
 }

@@ -44,13 +44,12 @@ const END_OF_STDIN = recordText(STDIN, 0);
  * Opens a request to a responder, on a connection that is to stay: all of it but a body. A string with a character
  * per byte, as everything in it is one already, and a socket takes that as it is.
  */
-export function encodeRequest(
-  variables: Iterable<readonly [name: string, value: string]>,
-  hasBody: boolean,
-): string {
+export function encodeRequest(variables: Readonly<Record<string, string>>, hasBody: boolean): string {
   let pairs = '';
-  for (const [name, value] of variables)
+  for (const name of Object.keys(variables)) {
+    const value = variables[name] as string;
     pairs += lengthText(name.length) + lengthText(value.length) + name + value;
+  }
   let text = BEGIN;
   for (let at = 0; at < pairs.length; at += MAX_CONTENT_BYTES) {
     const piece = pairs.length <= MAX_CONTENT_BYTES ? pairs : pairs.slice(at, at + MAX_CONTENT_BYTES);
