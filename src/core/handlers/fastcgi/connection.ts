@@ -58,22 +58,18 @@ export class FastcgiConnection implements ExchangeLine, Timed {
 
   /** Sends a request; what becomes of it is told to the owner. */
   run(request: FastcgiRequest, owner: ExchangeOwner): Exchange {
-    const exchange = new Exchange(this, request, {
-      onHeard: owner.onHeard,
-      onHead: owner.onHead,
-      onFailure: owner.onFailure,
-      onFree: (isReusable) => {
-        this.#exchange = undefined;
-        this.deadline = Number.POSITIVE_INFINITY;
-        // PHP goes on with its script when it is told to abort: only the end of the connection ends it.
-        if (!isReusable) this.destroy();
-        owner.onFree(isReusable);
-      },
-    });
+    const exchange = new Exchange(this, request, owner);
     this.#exchange = exchange;
     this.deadline = this.#clock.after(this.#timeoutMs);
     exchange.send();
     return exchange;
+  }
+
+  end(isReusable: boolean): void {
+    this.#exchange = undefined;
+    this.deadline = Number.POSITIVE_INFINITY;
+    // PHP goes on with its script when it is told to abort: only the end of the connection ends it.
+    if (!isReusable) this.destroy();
   }
 
   resume(): void {

@@ -28,6 +28,8 @@ export interface ExchangeLine {
   readonly socket: Socket;
   /** More is wanted, after `advance` has said that nothing is. */
   resume(): void;
+  /** The exchange is over; whether another one may follow. */
+  end(isReusable: boolean): void;
 }
 
 /** Thrown when a connection ended before anything came back on it. */
@@ -174,6 +176,7 @@ export class Exchange implements ScriptOutput, RecordSink {
   #free(isReusable: boolean): void {
     if (this.#isFree) return;
     this.#isFree = true;
+    this.#line.end(isReusable);
     this.#owner.onFree(isReusable);
   }
 }
