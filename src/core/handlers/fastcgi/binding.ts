@@ -36,9 +36,10 @@ export interface BindingLimits {
 export const TICK_MS = 5;
 /**
  * When nothing became free for so long, requests that wait get connections of their own, at first one, twice as many
- * with each tick: that much a slow script may cost others.
+ * with each tick: that much a slow script may cost others. Longer after that was in vain: the application was only
+ * held up.
  */
-const STARVING_MS = 20;
+const STARVING_MS = { least: 20, most: 160 };
 /** A new connection without an answer for so long stands in the queue of the application; if that is slow, longer. */
 const PATIENCE_MS = { least: 20, most: 1000, ofUsual: 4 };
 /** Connections that nobody needs are given up sooner. */
@@ -82,6 +83,8 @@ export class LateBinding<Request extends Asking> {
   #isProbing = false;
   #nowMs = 0;
   #lastFreeMs = 0;
+  #starvingMs = STARVING_MS.least;
+  #isFeeding = false;
   /** How long an answer usually takes. */
   #usualMs: number | undefined;
   /** Whether the application takes a second request on a connection. */
@@ -123,6 +126,8 @@ export class LateBinding<Request extends Asking> {
     if (taken === 0) return;
     if (this.#yields === 0) {
       this.#step += taken;
+      if (this.#isFeeding) this.#starvingMs = STARVING_MS.least;
+      this.#isFeeding = false;
       if (this.#links.size > this.#capacity) this.#forgetCapacity();
     }
     this.#yields = Math.max(0, this.#yields - taken);
@@ -179,11 +184,12 @@ export class LateBinding<Request extends Asking> {
 
   /** Nothing becomes free: those who wait get connections of their own. */
   #feed(): void {
-    const ticks = (this.#nowMs - this.#lastFreeMs - STARVING_MS) / TICK_MS;
+    const ticks = (this.#nowMs - this.#lastFreeMs - this.#starvingMs) / TICK_MS;
     if (ticks < 0) return;
     for (let left = 2 ** Math.min(ticks, 10); left >= 1; left -= 1) {
       const first = this.#queue[0];
-      if (this.#links.size >= this.#limits.maxConnections || !this.#isOlder(first, STARVING_MS)) return;
+      if (this.#links.size >= this.#limits.maxConnections || !this.#isOlder(first, STARVING_MS.least)) return;
+      this.#isFeeding = true;
       this.#open(first as Request);
     }
   }
@@ -253,6 +259,8 @@ export class LateBinding<Request extends Asking> {
     const isNews = this.#capacity === Number.POSITIVE_INFINITY;
     this.#capacity = this.#links.size - this.#unheard.length + this.#yields;
     this.#step = 1;
+    if (this.#isFeeding) this.#starvingMs = Math.min(2 * this.#starvingMs, STARVING_MS.most);
+    this.#isFeeding = false;
     if (!isNews && !this.#isProbing) return;
     this.#probeMs = isNews ? PROBE_MS.first : Math.min(2 * this.#probeMs, PROBE_MS.most);
     this.#nextProbeMs = this.#nowMs + this.#probeMs;

@@ -45,6 +45,14 @@ test('many clients and few children need about as many connections as there are 
   }
 });
 
+test('an application that is held up again and again is not flooded with connections', () => {
+  const model = new FastcgiModel(children(4));
+  // Ten times a second nothing becomes free for 50 ms.
+  load(model, 40, 300, () => (model.now % 100 < 3 ? 50 : 1));
+  const holdUps = model.now / 100;
+  assert.ok(model.connects < 3 * holdUps, `${model.connects} connects, ${holdUps} times`);
+});
+
 test('few clients and many children need about as many connections as there are clients', () => {
   const model = load(new FastcgiModel(children(50)), 4, 500, () => 1);
   assert.ok(model.connects <= 12, `${model.connects} connects`);
