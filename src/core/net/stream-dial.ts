@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net';
+import { connect, type OnReadOpts, type Socket } from 'node:net';
 import { NettoolError, toNettoolError } from '../errors.js';
 import { formatHostPort, parseHostPort } from './address.js';
 
@@ -10,6 +10,8 @@ export interface DialOptions {
   /** For looking up and connecting. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  /** Memory to read into, and who takes what was read, instead of events. */
+  readonly onRead?: OnReadOpts | undefined;
 }
 
 /** `host:port` or `unix:/path` as an address; undefined when it is neither. */
@@ -26,9 +28,9 @@ export function formatStreamAddress(address: StreamAddress): string {
 
 /** Opens a connection, ready to be written to. */
 export function dial(address: StreamAddress, options: DialOptions): Promise<Socket> {
-  const { timeoutMs, signal } = options;
+  const { timeoutMs, signal, onRead } = options;
   return new Promise((resolve, reject) => {
-    const socket = connect(address);
+    const socket = connect(onRead === undefined ? address : { ...address, onread: onRead });
     const doing = `cannot connect to ${formatStreamAddress(address)}`;
     const settle = (): void => {
       clearTimeout(timer);
