@@ -9,6 +9,7 @@ const suites: Readonly<Record<string, () => Promise<{ bench(rounds: number): Pro
     return { bench: async () => void (await benchHosts()) };
   },
   sockets: async () => ({ bench: (await import('./sockets.js')).run }),
+  js: async () => ({ bench: (await import('./js.js')).run }),
   gateway: async () => {
     const { run } = await import('./gateway.js');
     const { benchFronts } = await import('./fronts.js');

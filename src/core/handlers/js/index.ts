@@ -5,18 +5,19 @@ import { errorResponse } from '../../http/error-response.js';
 import { type IsTrusted, trustNobody } from '../../http/forwarded.js';
 import { GatewayError } from '../../http/gateway-error.js';
 import type { Handler } from '../../http/handler.js';
-import { getHeader } from '../../http/headers.js';
-import { endToEndHeaders } from '../../http/hop-by-hop.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
-import { joinUpgrade } from '../../http/upstream/join.js';
-import type { UpstreamReply } from '../../http/upstream/types.js';
 import type { OnHandlerEvent } from '../handler-events.js';
-import { findApplication, type JsApplication, serverApplication } from './application.js';
+import {
+  findApplication,
+  type JsApplication,
+  type NodeApplication,
+  serverApplication,
+} from './application.js';
 import { divertOutput } from './diverted-output.js';
 import { createFetchAnswerer } from './fetch-handler.js';
 import { setListenTrap } from './listen-trap.js';
 import { type LoadedModule, loadModule } from './load.js';
-import { createNodeBridge } from './node-bridge.js';
+import { createNodeAnswerer, upgradeNode } from './node-answerer.js';
 import type { JsSettings } from './settings.js';
 
 /** How a JavaScript or TypeScript application is hosted. */
@@ -53,9 +54,8 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
     restoreOutput();
     throw error;
   });
-  const bridge =
-    app.kind === 'node' || app.upgrade !== undefined ? createNodeBridge(app, settings) : undefined;
   const fetching = app.kind === 'fetch' ? createFetchAnswerer(app, settings) : undefined;
+  const answer = fetching?.answer ?? createNodeAnswerer(app as NodeApplication, settings);
   const forgetFailures = surviveFailures(logError);
 
   const failed = (request: IncomingRequest, error: unknown): HttpResponse => {
@@ -66,38 +66,29 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
     onEvent({ type: 'application-error', handler: 'js', method, target, status, message: describe(error) });
     return errorResponse(status, request.headers);
   };
-  const handle = async (request: IncomingRequest): Promise<HttpResponse> => {
-    try {
-      if (fetching !== undefined) return await fetching.answer(request);
-      return fromReply(await (bridge as NonNullable<typeof bridge>).send(request));
-    } catch (error) {
-      return failed(request, error);
-    }
-  };
   const handler: JsHandler = {
     kind: app.kind,
-    handle,
-    async close() {
-      forgetFailures();
-      restoreOutput();
-      bridge?.close();
-      await fetching?.settled();
-      await app.close();
-    },
-  };
-  if (app.upgrade === undefined || bridge === undefined) return handler;
-  return {
-    ...handler,
-    async upgrade(request, socket, head) {
+    handle(request) {
       try {
-        const reply = await bridge.send(request, getHeader(request.headers, 'upgrade'));
-        if (reply.upgraded === undefined) return fromReply(reply);
-        await joinUpgrade(reply, socket, head);
-        return undefined;
+        const response = answer(request);
+        return response instanceof Promise ? response.catch((error) => failed(request, error)) : response;
       } catch (error) {
         return failed(request, error);
       }
     },
+    async close() {
+      forgetFailures();
+      restoreOutput();
+      await fetching?.settled();
+      await app.close();
+    },
+  };
+  const { upgrade } = app;
+  if (upgrade === undefined) return handler;
+  return {
+    ...handler,
+    upgrade: (request, socket, head) =>
+      upgradeNode(upgrade, request, socket, { head, settings }).catch((error) => failed(request, error)),
   };
 }
 
@@ -141,13 +132,6 @@ function nothingToServe(file: string): NettoolError {
   return new NettoolError('INTERNAL', `${file} exports nothing that can be served`, {
     hint: 'export default { fetch(request) {…} }, a Node request listener (req, res), or an Express, Koa, Fastify or Hono application',
   });
-}
-
-function fromReply({ head, body, trailers }: UpstreamReply): HttpResponse {
-  const { status, reason } = head;
-  const response = { status, reason, headers: endToEndHeaders(head.headers) };
-  if (body === undefined) return response;
-  return Buffer.isBuffer(body) ? { ...response, body } : { ...response, body, trailers };
 }
 
 /** What an application forgot to catch goes to the log; the requests of others go on. */

@@ -33,6 +33,7 @@ export class ServerRequest implements IncomingRequest {
   readonly #owner: RequestOwner;
   #empty: Readable | undefined;
   #abort: AbortController | undefined;
+  #onAbort: (() => void) | undefined;
   #isGone = false;
   #place: ParsedTarget | undefined;
 
@@ -104,6 +105,10 @@ export class ServerRequest implements IncomingRequest {
     return this.#owner.origin.peer.localPort;
   }
 
+  get connection(): object {
+    return this.#owner.origin;
+  }
+
   get tls(): TlsDetails | undefined {
     return this.#owner.origin.tls;
   }
@@ -112,6 +117,11 @@ export class ServerRequest implements IncomingRequest {
     this.#abort ??= new AbortController();
     if (this.#isGone) this.#abort.abort(clientLeft());
     return this.#abort.signal;
+  }
+
+  onAbort(listener: () => void): void {
+    if (this.#isGone) listener();
+    else this.#onAbort = listener;
   }
 
   earlyHints(headers: HeaderList): void {
@@ -127,6 +137,7 @@ export class ServerRequest implements IncomingRequest {
   abort(): void {
     this.#isGone = true;
     this.#abort?.abort(clientLeft());
+    this.#onAbort?.();
     this.#owner.content?.destroy(clientLeft());
   }
 
