@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { NettoolError } from '../core/errors.js';
 import type { HandlerTarget, MountTarget } from '../core/handlers/index.js';
 import type { StaticTarget } from '../core/handlers/static/index.js';
@@ -35,7 +35,7 @@ export interface ServePlan {
 }
 
 const DEFAULT_PORT = 8000;
-const PROGRAM = /\.(?:[cm]?[jt]s|py)$/;
+const PROGRAM = /\.(?:[cm]?[jt]s|[jt]sx|py)$/;
 const HEALTH_CHECK = { intervalMs: 10_000, timeoutMs: 5000 };
 
 /** Finds out what is to be served where. */
@@ -50,7 +50,7 @@ export async function planServe(args: readonly unknown[], options: TargetOptions
     if (typeof value === 'object') mounts.push(toStaticMount(value, options));
   }
   for (const { prefix, value } of flags.app ?? [])
-    mounts.push({ prefix, target: await toTarget(value, prefix, false, options) });
+    mounts.push({ prefix, target: await toTarget(await entryOf(value, context), prefix, false, options) });
   for (const flag of flags.proxy ?? []) mounts.push({ prefix: flag.prefix, target: toProxy(flag, options) });
   for (const flag of flags.cgi ?? []) mounts.push({ prefix: flag.prefix, target: toCgi(flag, options) });
   for (const flag of flags.fastcgi ?? [])
@@ -98,13 +98,22 @@ async function toTarget(
   ) {
     return toPython(name, prefix, options);
   }
-  if (!isPlain && isApplication) return toJs(path, options);
+  if (!isPlain && isApplication) return toJs(name, path, options);
   return {
     kind: 'static',
     root: path,
     ...toStaticOptions(flags),
     features: toFolderFeatures(context, path, flags),
   };
+}
+
+/** `--app` names an application, so a folder stands for the module in it. */
+async function entryOf(name: string, { io }: Context): Promise<string> {
+  const path = resolve(io.cwd, name);
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return name;
+  const { findEntry } = await import('../core/handlers/js/entry.js');
+  const entry = findEntry(path);
+  return entry === undefined ? name : join(name, relative(path, entry));
 }
 
 function toPython(target: string, prefix: string, options: TargetOptions): HandlerTarget {
@@ -137,11 +146,18 @@ function toPython(target: string, prefix: string, options: TargetOptions): Handl
   };
 }
 
-function toJs(file: string, { context, flags, onEvent, isTrusted }: TargetOptions): HandlerTarget {
+function toJs(
+  name: string,
+  file: string,
+  { context, flags, onEvent, isTrusted }: TargetOptions,
+): HandlerTarget {
   return {
     kind: 'js',
     options: {
       file,
+      name,
+      ...(flags.factory === true && { factory: true }),
+      ...(flags.debug === true && { debug: true }),
       output: context.io.stderr,
       isTrusted,
       onEvent,

@@ -3,8 +3,9 @@ import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { Clock, type Timed } from '../../http/server/clock.js';
 import type { FetchApplication } from './application.js';
 import { applicationHeaders } from './application-headers.js';
+import { onClientGone } from './client-gone.js';
 import { FetchEnvironment } from './fetch-environment.js';
-import { HostedRequest, type RequestSurroundings, replaceFetchClasses } from './hosted-request.js';
+import { HostedRequest, type RequestSurroundings } from './hosted-request.js';
 import { toHttpResponse } from './hosted-response.js';
 import type { JsSettings } from './settings.js';
 
@@ -12,7 +13,6 @@ type WaitUntil = (promise: unknown) => void;
 
 /** Answers with what `fetch(request, env, context)` of an application returns. */
 export function createFetchAnswerer(app: FetchApplication, settings: JsSettings) {
-  replaceFetchClasses();
   const { requestTimeoutMs } = settings;
   const clock = new Clock(Math.max(10, Math.min(500, requestTimeoutMs / 4)));
   const waiting = new Set<Promise<unknown>>();
@@ -40,6 +40,8 @@ export function createFetchAnswerer(app: FetchApplication, settings: JsSettings)
         },
       };
       clock.watch(timed);
+      // An application that never answers a client that has left holds nothing up.
+      onClientGone(request, () => clock.unwatch(timed));
       result.then(
         (value) => {
           clock.unwatch(timed);

@@ -4,6 +4,7 @@ import { getHeader } from '../../http/headers.js';
 import type { HeaderPair, IncomingRequest } from '../../http/messages.js';
 import { mayHaveBody } from '../../http/request-copy.js';
 import { HostedHeaders } from './hosted-headers.js';
+import { countPlatformInstances } from './instances.js';
 import { LazyResponse } from './lazy-response.js';
 
 const PlatformRequest = globalThis.Request;
@@ -202,13 +203,8 @@ export function replaceFetchClasses(): void {
     constructor(input: Input, init?: RequestInit) {
       super(HostedRequest.unwrap(input) as Input, init);
     }
-
-    static override [Symbol.hasInstance](value: unknown): boolean {
-      return Request === globalThis.Request
-        ? value instanceof PlatformRequest
-        : Function.prototype[Symbol.hasInstance].call(Request, value);
-    }
   };
+  countPlatformInstances(globalThis.Request, PlatformRequest);
   globalThis.Response = LazyResponse as unknown as typeof Response;
   globalThis.fetch = (input, init) => platformFetch(HostedRequest.unwrap(input) as Input, init);
 }

@@ -1,4 +1,4 @@
-import { PassThrough, Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { GatewayError } from '../../http/gateway-error.js';
 import type { HttpResponse } from '../../http/messages.js';
 import { LazyResponse, type ResponseParts } from './lazy-response.js';
@@ -15,12 +15,7 @@ type Reader = ReadableStreamDefaultReader<Uint8Array>;
 
 const PENDING = Symbol('pending');
 
-type SrvxBody = string | Uint8Array | ReadableStream<Uint8Array> | Readable | Pipeable | null | undefined;
-
-/** As React renders pages. */
-interface Pipeable {
-  pipe(target: PassThrough): PassThrough;
-}
+type SrvxBody = string | Uint8Array | ReadableStream<Uint8Array> | Readable | null | undefined;
 
 /** What srvx has in the place of a Response, which h3 answers with: what it was made of, header fields flat. */
 interface SrvxResponse {
@@ -60,8 +55,7 @@ function fromSrvx(value: SrvxResponse, method: string): HttpResponse | Promise<H
     return fromParts({ status, statusText, headers, body: body || null });
   }
   if (body instanceof ReadableStream) return readResponse({ status, statusText, headers, body }, method);
-  const stream = body instanceof Readable ? body : body.pipe(new PassThrough());
-  return { ...fromParts({ status, statusText, headers, body: null }), body: stream };
+  return { ...fromParts({ status, statusText, headers, body: null }), body };
 }
 
 /** Small ones whole, so that their length is known, others as a stream. */

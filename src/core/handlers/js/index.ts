@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import { resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { NettoolError } from '../../errors.js';
@@ -8,13 +9,16 @@ import type { Handler } from '../../http/handler.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import type { OnHandlerEvent } from '../handler-events.js';
 import {
+  type FoundApplication,
   findApplication,
   type JsApplication,
   type NodeApplication,
   serverApplication,
 } from './application.js';
+import { isClientGone } from './client-gone.js';
 import { divertOutput } from './diverted-output.js';
 import { createFetchAnswerer } from './fetch-handler.js';
+import { replaceFetchClasses } from './hosted-request.js';
 import { setListenTrap } from './listen-trap.js';
 import { type LoadedModule, loadModule } from './load.js';
 import { createNodeAnswerer, upgradeNode } from './node-answerer.js';
@@ -24,6 +28,12 @@ import type { JsSettings } from './settings.js';
 export interface JsOptions {
   /** The module: `.js`, `.mjs`, `.cjs`, `.ts`, `.mts`, `.cts`. */
   readonly file: string;
+  /** The module as it was named, for messages. */
+  readonly name?: string;
+  /** The module exports a function that makes the application. */
+  readonly factory?: boolean;
+  /** Pages may tell why an application failed. */
+  readonly debug?: boolean;
   /** Until an answer begins. */
   readonly requestTimeoutMs?: number;
   /** How long an application that opens its own server may take until it does. */
@@ -50,9 +60,27 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
     onEvent({ type: 'application-log', handler: 'js', text: describe(error) });
   const settings: JsSettings = { requestTimeoutMs, isTrusted, logError };
   const restoreOutput = options.output === undefined ? () => {} : divertOutput(options.output);
-  const app = await loadApplication(resolve(options.file), bootTimeoutMs, logError).catch((error) => {
+  const restoreMode = options.debug === true ? () => {} : setProductionMode();
+  const restore = (): void => {
     restoreOutput();
+    restoreMode();
+  };
+  // Before the application is loaded: it may take the classes as it begins.
+  replaceFetchClasses();
+  const found = await loadApplication(options, bootTimeoutMs, logError).catch((error) => {
+    restore();
     throw error;
+  });
+  const { app, reason, isMade } = found;
+  const { name: target = options.file, factory } = options;
+  onEvent({
+    type: 'application',
+    handler: 'js',
+    kind: app.kind,
+    target,
+    equivalent: isMade || factory === true ? `${target} --factory` : target,
+    reason,
+    framework: app.framework ?? null,
   });
   const fetching = app.kind === 'fetch' ? createFetchAnswerer(app, settings) : undefined;
   const answer = fetching?.answer ?? createNodeAnswerer(app as NodeApplication, settings);
@@ -63,6 +91,7 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
     // A body that is too large, too slow or broken off is the server's to answer, not the application's fault.
     if (body.errored !== null) throw body.errored;
     const status = error instanceof GatewayError ? error.status : 500;
+    if (isClientGone(request, error)) return errorResponse(status, request.headers);
     onEvent({ type: 'application-error', handler: 'js', method, target, status, message: describe(error) });
     return errorResponse(status, request.headers);
   };
@@ -78,7 +107,7 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
     },
     async close() {
       forgetFailures();
-      restoreOutput();
+      restore();
       await fetching?.settled();
       await app.close();
     },
@@ -93,24 +122,25 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
 }
 
 async function loadApplication(
-  file: string,
+  options: JsOptions,
   bootTimeoutMs: number,
   logError: (error: unknown) => void,
-): Promise<JsApplication> {
+): Promise<FoundApplication> {
+  const file = resolve(options.file);
   const trap = setListenTrap();
   let timer: NodeJS.Timeout | undefined;
   try {
     const module = await loadModule(file);
-    const found = await findApplication(module);
+    const found = await findApplication(module, options.factory);
     if (found !== undefined) return found;
-    if (trap.server !== undefined) return serverApplication(trap.server);
+    if (trap.server !== undefined) return ofServer(trap.server);
     // One that exports something else is not one that opens its own server, sooner or later.
     if (hasExports(module)) throw nothingToServe(file);
     const late = new Promise<undefined>((settle) => {
       timer = setTimeout(settle, bootTimeoutMs, undefined);
     });
     const server = await Promise.race([trap.caught, late]);
-    if (server !== undefined) return serverApplication(server);
+    if (server !== undefined) return ofServer(server);
   } catch (error) {
     if (error instanceof Error && error.cause !== undefined) logError(error.cause);
     throw error;
@@ -119,6 +149,14 @@ async function loadApplication(
     trap.release();
   }
   throw nothingToServe(file);
+}
+
+function ofServer(server: Server): FoundApplication {
+  return {
+    app: serverApplication(server),
+    reason: 'its own server, caught when it was to listen',
+    isMade: false,
+  };
 }
 
 /** Every CommonJS module has an object as its default; one that nothing was put into is no export. */
@@ -132,6 +170,15 @@ function nothingToServe(file: string): NettoolError {
   return new NettoolError('INTERNAL', `${file} exports nothing that can be served`, {
     hint: 'export default { fetch(request) {…} }, a Node request listener (req, res), or an Express, Koa, Fastify or Hono application',
   });
+}
+
+/** Frameworks show their errors on the page unless they are told that others read it. */
+function setProductionMode(): () => void {
+  if (process.env.NODE_ENV !== undefined) return () => {};
+  process.env.NODE_ENV = 'production';
+  return () => {
+    delete process.env.NODE_ENV;
+  };
 }
 
 /** What an application forgot to catch goes to the log; the requests of others go on. */

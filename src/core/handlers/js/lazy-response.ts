@@ -1,4 +1,5 @@
 import type { HeaderPair } from '../../http/messages.js';
+import { countPlatformInstances } from './instances.js';
 
 const PlatformResponse = globalThis.Response;
 const PlatformHeaders = globalThis.Headers;
@@ -173,11 +174,4 @@ export class LazyResponse {
 Object.setPrototypeOf(LazyResponse.prototype, PlatformResponse.prototype);
 Object.setPrototypeOf(LazyResponse, PlatformResponse);
 Object.defineProperty(LazyResponse, 'name', { value: 'Response' });
-Object.defineProperty(LazyResponse, Symbol.hasInstance, {
-  value(this: unknown, value: unknown): boolean {
-    const isHeir = this !== LazyResponse;
-    return isHeir
-      ? Function.prototype[Symbol.hasInstance].call(this, value)
-      : value instanceof PlatformResponse;
-  },
-});
+countPlatformInstances(LazyResponse as never, PlatformResponse);

@@ -4,6 +4,7 @@ import { GatewayError } from '../../http/gateway-error.js';
 import { hasHeader } from '../../http/headers.js';
 import type { HeaderPair, HttpResponse, IncomingRequest } from '../../http/messages.js';
 import type { Clock, Timed } from '../../http/server/clock.js';
+import { CLIENT_LEFT, onClientGone } from './client-gone.js';
 import { HostedMessage } from './hosted-message.js';
 import type { HostedSocket } from './hosted-socket.js';
 import { parseLines, toFields } from './node-fields.js';
@@ -61,6 +62,7 @@ export class NodeExchange implements Timed {
   #settle: { resolve(answer: HttpResponse): void; reject(error: unknown): void } | undefined;
   #isSettled = false;
   #held: Array<string | Uint8Array> = [];
+  #heldLength = 0;
   #written: Written[] = [];
   #body: Readable | undefined;
   #isStreamPlanned = false;
@@ -77,21 +79,22 @@ export class NodeExchange implements Timed {
   }
 
   /** Lets the application answer: at once where it does. */
-  run(listener: (request: HostedMessage, response: ServerResponse) => unknown) {
+  run(
+    listener: (request: HostedMessage, response: ServerResponse) => unknown,
+  ): HttpResponse | Promise<HttpResponse> {
     const { request, clock, timeoutMs, socket } = this.#parts;
     const result = listener(this.message, this.response);
     // Unlike node, which knows nobody to tell.
     if (result instanceof Promise) result.catch((error) => this.#fail(error));
     if (this.#answer !== undefined && this.#body === undefined) return this.#answer;
-    if (request.onAbort !== undefined) request.onAbort(() => this.#abandon());
-    else request.signal.addEventListener('abort', () => this.#abandon());
+    onClientGone(request, () => this.#abandon());
+    socket.once('close', this.#onClose);
     if (this.#answer !== undefined) return this.#answer;
+    if (this.#isSettled) return Promise.reject(this.#failure);
     if (this.deadline === Number.POSITIVE_INFINITY) this.deadline = clock.after(timeoutMs);
     clock.watch(this);
-    socket.once('close', this.#onClose);
     return new Promise<HttpResponse>((resolve, reject) => {
       this.#settle = { resolve, reject };
-      if (this.#isSettled) reject(this.#failure);
     });
   }
 
@@ -125,12 +128,13 @@ export class NodeExchange implements Timed {
       return isWanted;
     }
     if (content.length > 0) this.#held.push(content);
+    this.#heldLength += content.length;
     if (!this.#isStreamPlanned) {
       // What ends in this turn has a length.
       this.#isStreamPlanned = true;
       process.nextTick(() => this.#stream());
     }
-    return true;
+    return this.#heldLength < this.response.writableHighWaterMark;
   }
 
   /** Everything is written. */
@@ -209,7 +213,7 @@ export class NodeExchange implements Timed {
   /** The client has left. */
   #abandon(): void {
     if (this.#isOver) return;
-    this.#fail(new GatewayError(502, 'the client has left'));
+    this.#fail(CLIENT_LEFT);
     this.message.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }));
   }
 

@@ -1,40 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { WebSocket } from 'ws';
-import { createJsHandler, type JsOptions } from '../../../../src/core/handlers/js/index.js';
 import { testHandlerContract } from '../../../helpers/handler-contract.js';
-import { Events, openSocket, rawExchange, serveHandler } from '../../../helpers/serve-handler.js';
-import { tempDir } from '../../../helpers/temp-dir.js';
-
-const MODULES = process.env.NETTOOL_TEST_MODULES ?? resolve('node_modules');
-
-/** Skips a test whose package is not installed. */
-function needsPackage(name: string): { skip?: string } {
-  return existsSync(join(MODULES, name)) ? {} : { skip: `package ${name} is not installed` };
-}
-
-/** Writes an application and hosts it. */
-async function host(t: TestContext, text: string, name = 'app.mjs', options: Partial<JsOptions> = {}) {
-  const folder = tempDir(t);
-  writeFileSync(join(folder, name), text);
-  symlinkSync(MODULES, join(folder, 'node_modules'));
-  const events = new Events();
-  const handler = await createJsHandler({
-    file: join(folder, name),
-    onEvent: events.add,
-    bootTimeoutMs: 3000,
-    ...options,
-  });
-  return { handler, events, folder };
-}
-
-async function start(t: TestContext, text: string, name?: string, options?: Partial<JsOptions>) {
-  const { handler, events } = await host(t, text, name, options);
-  return { ...(await serveHandler(t, handler)), handler, events };
-}
+import { hostJs as host, needsPackage, startJs as start } from '../../../helpers/js-application.js';
+import { openSocket, rawExchange, serveHandler } from '../../../helpers/serve-handler.js';
 
 const create = (text: string) => async (t: TestContext) => (await host(t, text)).handler;
 
