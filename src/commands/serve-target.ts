@@ -98,7 +98,7 @@ async function toTarget(
   ) {
     return toPython(name, prefix, options);
   }
-  if (!isPlain && isApplication) return toJs(name, path, options);
+  if (!isPlain && isApplication) return toJs(name, path, prefix, options);
   return {
     kind: 'static',
     root: path,
@@ -149,6 +149,7 @@ function toPython(target: string, prefix: string, options: TargetOptions): Handl
 function toJs(
   name: string,
   file: string,
+  prefix: string,
   { context, flags, onEvent, isTrusted }: TargetOptions,
 ): HandlerTarget {
   return {
@@ -156,6 +157,7 @@ function toJs(
     options: {
       file,
       name,
+      prefix,
       ...(flags.factory === true && { factory: true }),
       ...(flags.debug === true && { debug: true }),
       output: context.io.stderr,

@@ -12,6 +12,8 @@ export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: B
 interface Common {
   /** Its framework, where it is known by its looks. */
   readonly framework?: string;
+  /** What of it is not served. */
+  readonly warning?: string;
   readonly upgrade: UpgradeListener | undefined;
   close(): Promise<void>;
 }
@@ -92,7 +94,12 @@ async function toApplication(
   if (typeof exported.fetch === 'function') {
     const app = fetchApplication(exported, upgrade ?? asUpgrade(exported.upgrade));
     const framework = FETCH_FRAMEWORKS.find(([, looks]) => looks.every((name) => name in exported))?.[0];
-    return framework === undefined ? app : { ...app, framework };
+    const isBuns = 'websocket' in exported && app.upgrade === undefined;
+    return {
+      ...app,
+      ...(framework !== undefined && { framework }),
+      ...(isBuns && { warning: BUN_WEBSOCKET }),
+    };
   }
   if (exported instanceof Server) return serverApplication(exported);
   if (typeof exported.ready === 'function' && typeof exported.routing === 'function') {
@@ -109,6 +116,9 @@ async function toApplication(
   if (listener.length < 2 && !('handle' in exported)) return fetchApplication({ fetch: exported }, upgrade);
   return { kind: 'node', listener, upgrade, close: nothing, ...(isExpress && { framework: 'Express' }) };
 }
+
+const BUN_WEBSOCKET =
+  "`websocket` is Bun's own and not served: export upgrade(req, socket, head), for instance crossws' handleUpgrade";
 
 /** What tells applications of frameworks apart that answer `fetch`. */
 const FETCH_FRAMEWORKS: ReadonlyArray<readonly [framework: string, looks: readonly string[]]> = [

@@ -11,6 +11,9 @@ export class HostedSocket extends Socket {
   /** The answer under way, as node:http has it. */
   _httpMessage: { emit(event: 'timeout', socket: Socket): boolean } | null = null;
 
+  /** Called when it is ended while it stands for an exchange. */
+  onEnded: (() => void) | undefined;
+
   constructor(request: IncomingRequest) {
     super();
     this.request = request;
@@ -33,6 +36,11 @@ export class HostedSocket extends Socket {
 
   override _writev(_chunks: unknown, callback: () => void): void {
     callback();
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    super._destroy(error, callback);
+    this.onEnded?.();
   }
 
   override _final(callback: () => void): void {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { resolve } from 'node:path';
 import type { Writable } from 'node:stream';
@@ -30,6 +31,8 @@ export interface JsOptions {
   readonly file: string;
   /** The module as it was named, for messages. */
   readonly name?: string;
+  /** Where it is mounted. */
+  readonly prefix?: string;
   /** The module exports a function that makes the application. */
   readonly factory?: boolean;
   /** Pages may tell why an application failed. */
@@ -72,16 +75,18 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
     throw error;
   });
   const { app, reason, isMade } = found;
-  const { name: target = options.file, factory } = options;
+  const { name: target = options.file, prefix = '', factory } = options;
+  const mount = prefix === '' ? target : `--app ${prefix}=${target}`;
   onEvent({
     type: 'application',
     handler: 'js',
     kind: app.kind,
     target,
-    equivalent: isMade || factory === true ? `${target} --factory` : target,
+    equivalent: isMade || factory === true ? `${mount} --factory` : mount,
     reason,
     framework: app.framework ?? null,
   });
+  if (app.warning !== undefined) onEvent({ type: 'application-log', handler: 'js', text: app.warning });
   const fetching = app.kind === 'fetch' ? createFetchAnswerer(app, settings) : undefined;
   const answer = fetching?.answer ?? createNodeAnswerer(app as NodeApplication, settings);
   const forgetFailures = surviveFailures(logError);
@@ -127,6 +132,9 @@ async function loadApplication(
   logError: (error: unknown) => void,
 ): Promise<FoundApplication> {
   const file = resolve(options.file);
+  if (!existsSync(file)) {
+    throw new NettoolError('INPUT_FAILED', `cannot serve ${options.file} (no such file or directory)`);
+  }
   const trap = setListenTrap();
   let timer: NodeJS.Timeout | undefined;
   try {

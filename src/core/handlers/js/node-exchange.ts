@@ -88,7 +88,7 @@ export class NodeExchange implements Timed {
     if (result instanceof Promise) result.catch((error) => this.#fail(error));
     if (this.#answer !== undefined && this.#body === undefined) return this.#answer;
     onClientGone(request, () => this.#abandon());
-    socket.once('close', this.#onClose);
+    socket.onEnded = () => this.#ended();
     if (this.#answer !== undefined) return this.#answer;
     if (this.#isSettled) return Promise.reject(this.#failure);
     if (this.deadline === Number.POSITIVE_INFINITY) this.deadline = clock.after(timeoutMs);
@@ -218,9 +218,9 @@ export class NodeExchange implements Timed {
   }
 
   /** The application ended the connection. */
-  readonly #onClose = (): void => {
+  #ended(): void {
     if (!this.#isOver) this.#fail(new GatewayError(502, 'the application closed the connection'));
-  };
+  }
 
   #tellWritten(): void {
     for (const written of this.#written.splice(0)) written();
@@ -235,7 +235,7 @@ export class NodeExchange implements Timed {
     const { socket } = this.#parts;
     const internals = message as unknown as MessageInternals;
     if (!internals._consuming) internals._dump();
-    socket.off('close', this.#onClose);
+    socket.onEnded = undefined;
     if (socket.timeout) socket.setTimeout(0);
     if (response.socket === socket) response.detachSocket(socket);
     response.destroyed = true;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { WebSocket } from 'ws';
+import { createJsHandler } from '../../../../src/core/handlers/js/index.js';
 import { testHandlerContract } from '../../../helpers/handler-contract.js';
 import { hostJs as host, needsPackage, startJs as start } from '../../../helpers/js-application.js';
 import { openSocket, rawExchange, serveHandler } from '../../../helpers/serve-handler.js';
@@ -223,6 +224,22 @@ for (const [framework, [name, text]] of Object.entries(FRAMEWORKS)) {
     assert.deepEqual(new Set(many), new Set([HELLO.GET]));
   });
 }
+
+test('a port is told as the application asked for it, and what is not served is said', async (t) => {
+  const { events } = await start(
+    t,
+    `import { createServer } from 'node:http'; const s = createServer(() => {});
+    s.listen({ port: 4000 }, () => { globalThis.asked = s.address().port; }); export default s;`,
+  );
+  assert.equal((globalThis as { asked?: number }).asked, 4000);
+  assert.equal((await events.find('application')).kind, 'node');
+  const bun = await start(
+    t,
+    'export default { fetch: () => new Response("x"), websocket: { message() {} } }',
+  );
+  await bun.events.find('application-log', ({ text }) => /crossws/.test(text));
+  await assert.rejects(createJsHandler({ file: '/no/such/app.mjs' }), { code: 'INPUT_FAILED' });
+});
 
 test('an application that opens its own port is served on ours', async (t) => {
   const listening = `import { createServer } from 'node:http';
