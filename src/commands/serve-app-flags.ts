@@ -15,6 +15,9 @@ export interface AppFlags {
   readonly proxy?: readonly MountFlag[];
   readonly cgi?: readonly MountFlag[];
   readonly fastcgi?: readonly MountFlag[];
+  readonly fastcgiRoot?: string;
+  readonly fastcgiExt?: readonly string[];
+  readonly env?: readonly string[];
   readonly upstreamHost?: string | true;
   readonly balance?: 'round-robin' | 'least-connections' | 'hash';
   readonly healthCheck?: string;
@@ -43,7 +46,7 @@ export function addAppFlags(command: Command): Command {
     .optionsGroup('Mounts:')
     .option(
       '--static [prefix=folder]',
-      'serve a folder there too; alone: send the target as it is, do not run it',
+      'serve a folder there too (repeatable); alone: send the target as it is, do not run it',
       collectStatic,
     )
     .option('--app <prefix=target>', 'run an application there (repeatable)', collectMount)
@@ -51,8 +54,15 @@ export function addAppFlags(command: Command): Command {
     .option('--cgi <prefix=folder>', 'run the scripts of a folder (repeatable)', collectMount)
     .option(
       '--fastcgi <prefix=address>',
-      'have host:port or unix:/path run the scripts of the target folder',
+      'have host:port or unix:/path run the scripts of the target folder (repeatable)',
       collectMount,
+    )
+    .optionsGroup('Scripts (--fastcgi):')
+    .option('--fastcgi-root <folder>', 'the target folder as the FastCGI server sees it, in a container')
+    .option(
+      '--fastcgi-ext <.ext[,.ext]>',
+      'which files are its scripts, the first also as index (default: .php)',
+      parseExtensions,
     )
     .optionsGroup('Upstreams (--proxy):')
     .option(
@@ -60,7 +70,7 @@ export function addAppFlags(command: Command): Command {
       "send upstreams their own name, or this one, instead of the client's Host",
     )
     .addOption(
-      new Option('--balance <how>', 'how an upstream is chosen').choices([
+      new Option('--balance <how>', 'how an upstream is chosen (default: round-robin)').choices([
         'round-robin',
         'least-connections',
         'hash',
@@ -80,8 +90,13 @@ export function addAppFlags(command: Command): Command {
     .option('--asgi', 'the Python application speaks ASGI')
     .option('--factory', 'the callable makes the application')
     .option('--python <path>', 'the interpreter or virtual environment')
-    .option('--workers <n>', "worker processes, or 'auto' for one per core", parseWorkers)
-    .option('--threads <n>', 'requests a WSGI worker answers at a time', parseAtLeastOne)
+    .option(
+      '--env <name[=value]>',
+      'a variable for Python applications and scripts; without a value the one it has here (repeatable)',
+      parseEnv,
+    )
+    .option('--workers <n>', "worker processes, or 'auto' for one per core (default: 1)", parseWorkers)
+    .option('--threads <n>', 'requests a WSGI worker answers at a time (default: 1)', parseAtLeastOne)
     .option(
       '--request-timeout <time>',
       'how long an application may take to answer (default: 60s; 504)',
@@ -126,6 +141,20 @@ function collectRewrite(text: string, previous: readonly RewriteFlag[] = []): Re
   } catch {
     throw new InvalidArgumentError(`'${text.slice(0, arrow)}' is not a regular expression.`);
   }
+}
+
+function parseEnv(text: string, previous: readonly string[] = []): string[] {
+  if (!/^[A-Za-z_]\w*(?:=|$)/.test(text))
+    throw new InvalidArgumentError(`'${text}' is not NAME or NAME=value.`);
+  return [...previous, text];
+}
+
+function parseExtensions(text: string): string[] {
+  const extensions = text.split(',').map((extension) => extension.toLowerCase());
+  if (!extensions.every((extension) => /^\.[\w.-]+$/.test(extension))) {
+    throw new InvalidArgumentError(`'${text}' is not a list like .php,.cgi.`);
+  }
+  return extensions;
 }
 
 function parseWorkers(text: string): number | 'auto' {

@@ -18,6 +18,8 @@ export interface ServerFlags {
   readonly bodyTimeout?: number;
   readonly keepAlive?: number;
   readonly maxConnections?: number;
+  readonly socketMode?: number;
+  readonly gracefulTimeout?: number;
   readonly rateLimit?: { readonly requests: number; readonly perMs: number };
   readonly limitRate?: number;
   readonly proxyProtocol?: boolean;
@@ -43,6 +45,11 @@ export function addServerFlags(command: Command): Command {
       parseListenHost,
       '127.0.0.1',
     )
+    .option(
+      '--socket-mode <octal>',
+      'who may connect to the Unix socket, like 660 (default: by the umask)',
+      parseMode,
+    )
     .option('--port-fallback', 'take the next free port when this one is in use')
     .option('--tls', 'speak HTTPS with a certificate made on the spot')
     .option(
@@ -53,7 +60,11 @@ export function addServerFlags(command: Command): Command {
     .option('--redirect-http <port>', 'send clients of plain HTTP on this port to HTTPS', parsePort)
     .option('--hsts', 'tell browsers to come by HTTPS only from now on')
     .option('--proxy-protocol', 'expect a PROXY header (v1 or v2) on every connection')
-    .option('--trust-proxy <cidr>', 'believe what these proxies say of their clients (repeatable)', collect)
+    .option(
+      '--trust-proxy <cidr>',
+      'believe what these proxies say of their clients; unix is who comes by a Unix socket (repeatable)',
+      collect,
+    )
     .optionsGroup('Limits:')
     .option('--max-header-size <size>', 'request line and header fields (default: 16KiB; 431)', parseSize)
     .option('--header-timeout <time>', 'for a request head to arrive (default: 15s; 408)', parseDuration)
@@ -79,6 +90,11 @@ export function addServerFlags(command: Command): Command {
       ),
     )
     .option('--log-file <path>', 'log requests to this file instead (SIGUSR1 opens it anew)')
+    .option(
+      '--graceful-timeout <time>',
+      'how long running answers may take once it is to stop (default: 10s)',
+      parseDuration,
+    )
     .option('--health <url-path>', 'answer 200 there while the server runs')
     .option('--metrics <url-path>', 'answer with Prometheus metrics there')
     .option('--request-id', 'give each request an X-Request-Id, for applications, clients and logs');
@@ -105,6 +121,11 @@ export function toTimers(flags: ServerFlags): Partial<ServerTimers> {
 /** An address or name to listen on; what holds a slash is the path of a Unix socket. */
 function parseListenHost(text: string): string {
   return text.includes('/') ? text : parseHost(text);
+}
+
+function parseMode(text: string): number {
+  if (!/^0?[0-7]{3}$/.test(text)) throw new InvalidArgumentError(`'${text}' is not a mode like 660.`);
+  return Number.parseInt(text, 8);
 }
 
 /** `10/s`, `100/m` or a bare number a second. */

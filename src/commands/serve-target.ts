@@ -3,11 +3,13 @@ import { availableParallelism } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { NettoolError } from '../core/errors.js';
 import type { HandlerTarget, MountTarget } from '../core/handlers/index.js';
-import type { StaticTarget } from '../core/handlers/static/index.js';
 import type { Context } from './context.js';
 import { parsePort } from './options.js';
 import type { AppFlags, MountFlag } from './serve-app-flags.js';
 import { type FolderFlags, toFolderFeatures } from './serve-folder-flags.js';
+import { refuseMissing } from './serve-missing.js';
+import { givenVariables, toCgi, toFastcgi } from './serve-scripts.js';
+import type { ServerFlags } from './serve-server-flags.js';
 import { type StaticFlags, toStaticOptions } from './serve-static-flags.js';
 
 /** What events of applications and upstreams look like from here. */
@@ -16,7 +18,7 @@ export type OnSiteEvent = (event: { readonly type: string }) => void;
 /** What decides about targets. */
 export interface TargetOptions {
   readonly context: Context;
-  readonly flags: AppFlags & FolderFlags & StaticFlags;
+  readonly flags: AppFlags & FolderFlags & ServerFlags & StaticFlags;
   readonly onEvent: OnSiteEvent;
   /** Whose forwarded headers are believed. */
   readonly isTrusted: (address: string) => boolean;
@@ -35,6 +37,7 @@ export interface ServePlan {
 }
 
 const DEFAULT_PORT = 8000;
+const TAKES_VARIABLES: ReadonlySet<HandlerTarget['kind']> = new Set(['python', 'cgi', 'fastcgi']);
 const PROGRAM = /\.(?:[cm]?[jt]s|[jt]sx|py)$/;
 const HEALTH_CHECK = { intervalMs: 10_000, timeoutMs: 5000 };
 
@@ -52,12 +55,18 @@ export async function planServe(args: readonly unknown[], options: TargetOptions
   for (const { prefix, value } of flags.app ?? [])
     mounts.push({ prefix, target: await toTarget(await entryOf(value, context), prefix, false, options) });
   for (const flag of flags.proxy ?? []) mounts.push({ prefix: flag.prefix, target: toProxy(flag, options) });
-  for (const flag of flags.cgi ?? []) mounts.push({ prefix: flag.prefix, target: toCgi(flag, options) });
+  for (const flag of flags.cgi ?? [])
+    mounts.push({ prefix: flag.prefix, target: toCgi(flag, folder, options) });
   for (const flag of flags.fastcgi ?? [])
     mounts.push({ prefix: flag.prefix, target: toFastcgi(flag, folder, options) });
   const codeFolders = mounts.flatMap((mount) =>
     mount.target.kind === 'js' ? dirname(mount.target.options.file) : [],
   );
+  if (flags.env !== undefined && mounts.every(({ target }) => !TAKES_VARIABLES.has(target.kind))) {
+    throw new NettoolError('USAGE', '--env is for Python applications, CGI and FastCGI scripts', {
+      hint: 'set it before the command: NAME=value nettool serve …',
+    });
+  }
   const upstreams = mounts.flatMap((mount) =>
     mount.target.kind === 'proxy' ? mount.target.options.upstreams : [],
   );
@@ -92,6 +101,8 @@ async function toTarget(
   const isApplication =
     flags.wsgi === true || flags.asgi === true || (PROGRAM.test(name) && !stat?.isDirectory());
   const { isPythonTarget } = await import('../core/handlers/python/target.js');
+  const isModule = isPythonTarget(name) && !/\.py(?::|$)/.test(name);
+  if (!isModule && flags.wsgi !== true && flags.asgi !== true) refuseMissing(name, context.io.cwd);
   if (
     !isPlain &&
     (flags.wsgi === true || flags.asgi === true || (isPythonTarget(name) && !stat?.isDirectory()))
@@ -117,7 +128,7 @@ async function entryOf(name: string, { io }: Context): Promise<string> {
 }
 
 function toPython(target: string, prefix: string, options: TargetOptions): HandlerTarget {
-  const { context, flags, onEvent } = options;
+  const { context, flags, onEvent, isTrusted } = options;
   if (flags.wsgi === true && flags.asgi === true) {
     throw new NettoolError('USAGE', '--wsgi and --asgi exclude each other');
   }
@@ -128,7 +139,7 @@ function toPython(target: string, prefix: string, options: TargetOptions): Handl
       target,
       prefix,
       cwd: context.io.cwd,
-      env: context.io.env,
+      env: { ...context.io.env, ...givenVariables(context, flags.env) },
       ...(kind !== undefined && { kind }),
       ...(flags.factory === true && { factory: true }),
       ...(flags.python !== undefined && { python: flags.python }),
@@ -138,9 +149,11 @@ function toPython(target: string, prefix: string, options: TargetOptions): Handl
       ...(flags.threads !== undefined && { threads: flags.threads }),
       ...(flags.requestTimeout !== undefined && { requestTimeoutMs: flags.requestTimeout }),
       ...(flags.bootTimeout !== undefined && { bootTimeoutMs: flags.bootTimeout }),
+      ...(flags.gracefulTimeout !== undefined && { graceMs: flags.gracefulTimeout }),
       ...(flags.maxRequests !== undefined && { maxRequests: flags.maxRequests }),
       ...(flags.reload === true && { reload: true }),
       ...(flags.debug === true && { debug: true }),
+      isTrusted,
       onEvent,
     },
   };
@@ -188,37 +201,6 @@ function toProxy({ prefix, value }: MountFlag, { flags, onEvent, isTrusted }: Ta
       ...(flags.healthCheck !== undefined && { healthCheck: { ...HEALTH_CHECK, path: flags.healthCheck } }),
       ...(flags.requestTimeout !== undefined && { responseTimeoutMs: flags.requestTimeout }),
     },
-  };
-}
-
-function toCgi(
-  { prefix, value }: MountFlag,
-  { context, flags, onEvent, isTrusted }: TargetOptions,
-): HandlerTarget {
-  const folder = resolve(context.io.cwd, value);
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new NettoolError('USAGE', `--cgi ${prefix}=${value}: there is no such folder`);
-  }
-  const timeout = flags.requestTimeout === undefined ? {} : { timeoutMs: flags.requestTimeout };
-  return { kind: 'cgi', options: { folder, prefix, isTrusted, onEvent, ...timeout } };
-}
-
-/** The scripts are those of the target folder; where a folder has the prefix's name, those in it, as URLs have it. */
-function toFastcgi(
-  { prefix, value }: MountFlag,
-  files: StaticTarget | undefined,
-  { flags, onEvent, isTrusted }: TargetOptions,
-): HandlerTarget {
-  if (files === undefined || !statSync(files.root, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new NettoolError('USAGE', `--fastcgi ${prefix}=${value}: the target is no folder with scripts`);
-  }
-  const below = join(files.root, prefix);
-  const root = statSync(below, { throwIfNoEntry: false })?.isDirectory() ? below : files.root;
-  const timeout = flags.requestTimeout === undefined ? {} : { timeoutMs: flags.requestTimeout };
-  return {
-    kind: 'fastcgi',
-    options: { address: value, root, prefix, isTrusted, onEvent, ...timeout },
-    files: { ...files, root },
   };
 }
 

@@ -36,33 +36,34 @@ type Of<Type extends SiteEvent['type']> = Extract<SiteEvent, { type: Type }>;
 
 /** What was found, and the exact words to ask for it. */
 function viewApplication(event: Of<'application'>, style: Style): string {
-  const { target, kind, reason, framework, equivalent } = event;
+  const { target, kind, reason, framework, prefix, equivalent } = event;
+  const place = prefix === '' ? '' : ` for ${prefix}`;
   if ('handler' in event) {
     const what = kind === 'fetch' ? 'fetch(request)' : '(req, res)';
-    return viewFound(target, `${framework ?? what}; ${reason}`, equivalent, style);
+    return viewFound(target, place, `${framework ?? what}; ${reason}`, equivalent, style);
   }
   const { pythonVersion, pythonReason, workers, threads } = event;
   const what = framework === null ? kind.toUpperCase() : `${framework}, ${kind.toUpperCase()}`;
   const size = `${workers} ${workers === 1 ? 'worker' : 'workers'}${threads > 1 ? ` of ${threads} threads` : ''}`;
   return [
-    viewFound(target, `${what}; ${reason}`, equivalent, style),
+    viewFound(target, place, `${what}; ${reason}`, equivalent, style),
     style.dim(`Python ${pythonVersion} (${escapeLine(pythonReason)}), ${size}`),
   ].join('\n');
 }
 
-function viewFound(target: string, what: string, equivalent: string, style: Style): string {
-  const found = `found ${style.bold(escapeLine(target))} (${escapeLine(what)})`;
+function viewFound(target: string, place: string, what: string, equivalent: string, style: Style): string {
+  const found = `found ${style.bold(escapeLine(target))}${escapeLine(place)} (${escapeLine(what)})`;
   return `${found}\n${style.dim(`the same in full: nettool serve ${escapeLine(equivalent)}`)}`;
 }
 
-function viewFailure(event: Of<'application-error'>, style: Style): string {
+function viewFailure(event: Of<'application-error'>, style: Style): string | undefined {
   const { method, target, message } = event;
-  const request = method === undefined ? '' : `${escapeLine(method)} ${escapeLine(target ?? '')} `;
-  const traceback =
-    'traceback' in event && event.traceback !== undefined
-      ? `\n${escapeControls(event.traceback.trimEnd())}`
-      : '';
-  return `${style.red(`${request}failed:`)} ${escapeControls(message)}${traceback}`;
+  const traceback = 'traceback' in event ? escapeControls(event.traceback?.trimEnd() ?? '') : '';
+  // A start or reload that failed: its sentence follows as the end of the one or the other.
+  if (method === undefined) return traceback || undefined;
+  const request = `${escapeLine(method)} ${escapeLine(target ?? '')}`;
+  const sentence = `${style.red(`${request} failed:`)} ${escapeControls(message)}`;
+  return traceback === '' ? sentence : `${sentence}\n${traceback}`;
 }
 
 /** Starting and stopping as planned is nobody's news. */

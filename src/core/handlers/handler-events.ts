@@ -15,6 +15,8 @@ export interface JsApplicationEvent {
   readonly equivalent: string;
   readonly reason: string;
   readonly framework: string | null;
+  /** Where it is mounted. */
+  readonly prefix: string;
 }
 
 /** What an application wrote where it complains: stderr of a script, PHP's messages. */

@@ -23,13 +23,13 @@ export function isHopByHop(name: string): boolean {
 
 /** The fields of a request that an application sees: who stands before us is told by trusted peers only. */
 export function applicationHeaders(
-  { headers, remoteAddress }: IncomingRequest,
+  { headers, peerAddress }: IncomingRequest,
   { isTrusted }: { readonly isTrusted: IsTrusted },
 ): HeaderPair[] {
   const named = connectionNames(headers);
   return headers.filter(([name]) => {
     const kind = kindOf(name);
     if (kind === 'hop' || (named.size > 0 && named.has(name.toLowerCase()))) return false;
-    return kind === 'plain' || isTrusted(remoteAddress);
+    return kind === 'plain' || isTrusted(peerAddress);
   });
 }

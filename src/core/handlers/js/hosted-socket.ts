@@ -22,6 +22,16 @@ export class HostedSocket extends Socket {
     });
   }
 
+  /** Whether it looks the same for that request. */
+  standsFor({ remoteAddress, remotePort, scheme }: IncomingRequest): boolean {
+    const { request } = this;
+    return (
+      request.remoteAddress === remoteAddress &&
+      request.remotePort === remotePort &&
+      request.scheme === scheme
+    );
+  }
+
   override address() {
     const { localAddress, localPort } = this.request;
     return { address: localAddress, family: familyOf(localAddress), port: localPort };

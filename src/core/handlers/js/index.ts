@@ -85,6 +85,7 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
     equivalent: isMade || factory === true ? `${mount} --factory` : mount,
     reason,
     framework: app.framework ?? null,
+    prefix,
   });
   if (app.warning !== undefined) onEvent({ type: 'application-log', handler: 'js', text: app.warning });
   const fetching = app.kind === 'fetch' ? createFetchAnswerer(app, settings) : undefined;

@@ -22,12 +22,12 @@ export function createNodeAnswerer(app: NodeApplication, settings: JsSettings) {
   };
 }
 
-/** One for all requests of a connection, unless it is busy (HTTP/2) or was ended. */
+/** One for all requests of a connection, unless it is busy (HTTP/2), was ended, or a proxy brings another client. */
 function socketFor(request: IncomingRequest, sockets: WeakMap<object, HostedSocket>): HostedSocket {
   const { connection } = request;
   if (connection === undefined) return new HostedSocket(request);
   const known = sockets.get(connection);
-  if (known !== undefined && known._httpMessage === null && !known.destroyed) {
+  if (known?._httpMessage === null && !known.destroyed && known.standsFor(request)) {
     known.request = request;
     return known;
   }
