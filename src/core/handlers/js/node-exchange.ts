@@ -83,12 +83,12 @@ export class NodeExchange implements Timed {
     listener: (request: HostedMessage, response: ServerResponse) => unknown,
   ): HttpResponse | Promise<HttpResponse> {
     const { request, clock, timeoutMs, socket } = this.#parts;
+    socket.onEnded = () => this.#ended();
     const result = listener(this.message, this.response);
     // Unlike node, which knows nobody to tell.
     if (result instanceof Promise) result.catch((error) => this.#fail(error));
     if (this.#answer !== undefined && this.#body === undefined) return this.#answer;
     onClientGone(request, () => this.#abandon());
-    socket.onEnded = () => this.#ended();
     if (this.#answer !== undefined) return this.#answer;
     if (this.#isSettled) return Promise.reject(this.#failure);
     if (this.deadline === Number.POSITIVE_INFINITY) this.deadline = clock.after(timeoutMs);
