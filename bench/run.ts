@@ -16,6 +16,7 @@ const suites: Readonly<Record<string, () => Promise<{ bench(rounds: number): Pro
     const { benchFronts } = await import('./fronts.js');
     return { bench: (rounds) => benchFronts(rounds, process.argv[4]) };
   },
+  js: async () => ({ bench: (await import('./js.js')).run }),
   gateway: async () => {
     const { run } = await import('./gateway.js');
     const { benchFronts } = await import('./fronts.js');

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { NettoolError } from '../core/errors.js';
 import type { HandlerTarget, MountTarget } from '../core/handlers/index.js';
 import type { Context } from './context.js';
@@ -38,7 +38,7 @@ export interface ServePlan {
 
 const DEFAULT_PORT = 8000;
 const TAKES_VARIABLES: ReadonlySet<HandlerTarget['kind']> = new Set(['python', 'cgi', 'fastcgi']);
-const PROGRAM = /\.(?:[cm]?[jt]s|py)$/;
+const PROGRAM = /\.(?:[cm]?[jt]s|[jt]sx|py)$/;
 const HEALTH_CHECK = { intervalMs: 10_000, timeoutMs: 5000 };
 
 /** Finds out what is to be served where. */
@@ -53,7 +53,7 @@ export async function planServe(args: readonly unknown[], options: TargetOptions
     if (typeof value === 'object') mounts.push(toStaticMount(value, options));
   }
   for (const { prefix, value } of flags.app ?? [])
-    mounts.push({ prefix, target: await toTarget(value, prefix, false, options) });
+    mounts.push({ prefix, target: await toTarget(await entryOf(value, context), prefix, false, options) });
   for (const flag of flags.proxy ?? [])
     mounts.push({ prefix: flag.prefix, target: await toProxy(flag, options) });
   for (const flag of flags.cgi ?? [])
@@ -110,13 +110,22 @@ async function toTarget(
   ) {
     return toPython(name, prefix, options);
   }
-  if (!isPlain && isApplication) return toJs(path, options);
+  if (!isPlain && isApplication) return toJs(name, path, prefix, options);
   return {
     kind: 'static',
     root: path,
     ...toStaticOptions(flags),
     features: toFolderFeatures(context, path, flags),
   };
+}
+
+/** `--app` names an application, so a folder stands for the module in it. */
+async function entryOf(name: string, { io }: Context): Promise<string> {
+  const path = resolve(io.cwd, name);
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return name;
+  const { findEntry } = await import('../core/handlers/js/entry.js');
+  const entry = findEntry(path);
+  return entry === undefined ? name : join(name, relative(path, entry));
 }
 
 function toPython(target: string, prefix: string, options: TargetOptions): HandlerTarget {
@@ -151,11 +160,20 @@ function toPython(target: string, prefix: string, options: TargetOptions): Handl
   };
 }
 
-function toJs(file: string, { context, flags, onEvent, isTrusted }: TargetOptions): HandlerTarget {
+function toJs(
+  name: string,
+  file: string,
+  prefix: string,
+  { context, flags, onEvent, isTrusted }: TargetOptions,
+): HandlerTarget {
   return {
     kind: 'js',
     options: {
       file,
+      name,
+      prefix,
+      ...(flags.factory === true && { factory: true }),
+      ...(flags.debug === true && { debug: true }),
       output: context.io.stderr,
       isTrusted,
       onEvent,

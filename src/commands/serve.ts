@@ -88,6 +88,8 @@ async function serve(context: Context, args: readonly unknown[], flags: ServeFla
       flags,
       isTrusted,
       onEvent(event) {
+        // Each worker finds the same one.
+        if (event.type === 'application' && seat !== undefined && seat.index > 0) return;
         behind.metrics?.onEvent(event);
         report.site(event as never);
       },

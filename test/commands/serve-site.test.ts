@@ -127,6 +127,20 @@ test('a JavaScript module is an application, and with --static a file', async (t
   assert.match((await ask(file.port, '/app.mjs')).text, /^export default/);
 });
 
+test('what was found in a JavaScript module is said, also in a folder with its package.json', async (t) => {
+  const cwd = tempDir(t, {
+    'package.json': '{"main":"lib/entry.mjs"}',
+    'lib/entry.mjs': 'export default function createApp() { return (req, res) => res.end("made"); }',
+  });
+  const command = start(['serve', '.', '0', '--app', '/api=.'], { cwd });
+  t.after(() => command.stop());
+  const { kind, target, equivalent } = await command.event('application');
+  assert.deepEqual([kind, target], ['node', 'lib/entry.mjs']);
+  assert.equal(equivalent, '--app /api=lib/entry.mjs --factory');
+  const { port } = await command.event('listening');
+  assert.equal((await ask(port, '/api/x')).text, 'made');
+});
+
 test('a Python application answers, and what it prints goes to stderr', async (t) => {
   const cwd = tempDir(t, {
     'app.py':

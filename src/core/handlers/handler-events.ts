@@ -1,8 +1,23 @@
 /** What a handler says while it runs; plain data for logs and reports, never for the page. */
-export type HandlerEvent = ApplicationLogEvent | ApplicationErrorEvent | UpstreamEvent;
+export type HandlerEvent = JsApplicationEvent | ApplicationLogEvent | ApplicationErrorEvent | UpstreamEvent;
 
 /** Which handler speaks. */
 export type HandlerKind = 'cgi' | 'fastcgi' | 'js' | 'proxy';
+
+/** Which application was found in a JavaScript or TypeScript module, and how to ask for exactly this one. */
+export interface JsApplicationEvent {
+  readonly type: 'application';
+  readonly handler: 'js';
+  readonly kind: 'fetch' | 'node';
+  /** The module, as it was named. */
+  readonly target: string;
+  /** The target and flags that mean exactly this. */
+  readonly equivalent: string;
+  readonly reason: string;
+  readonly framework: string | null;
+  /** Where it is mounted. */
+  readonly prefix: string;
+}
 
 /** What an application wrote where it complains: stderr of a script, PHP's messages. */
 export interface ApplicationLogEvent {

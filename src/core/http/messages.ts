@@ -69,8 +69,12 @@ export interface IncomingRequest {
   readonly peerAddress: string;
   readonly localAddress: string;
   readonly localPort: number;
+  /** What stands for the connection: the same object for each of its requests. */
+  readonly connection?: object;
   /** Aborts when the client has left before its answer was complete. */
   readonly signal: AbortSignal;
+  /** Has a listener called when the signal would abort, without making one; of several the last. */
+  onAbort?(listener: () => void): void;
   /** Sends 103 with these fields, ahead of the answer (RFC 8297); does nothing for HTTP/1.0. */
   earlyHints?(headers: HeaderList): void;
 }

@@ -37,6 +37,7 @@ export class ServerRequest implements IncomingRequest {
   readonly #owner: RequestOwner;
   #empty: Readable | undefined;
   #abort: AbortController | undefined;
+  #onAbort: (() => void) | undefined;
   #isGone = false;
   #place: ParsedTarget | undefined;
   #client: ForwardedClient | undefined;
@@ -114,6 +115,10 @@ export class ServerRequest implements IncomingRequest {
     return this.#owner.origin.peer.localPort;
   }
 
+  get connection(): object {
+    return this.#owner.origin;
+  }
+
   get tls(): TlsDetails | undefined {
     return this.#owner.origin.tls;
   }
@@ -122,6 +127,11 @@ export class ServerRequest implements IncomingRequest {
     this.#abort ??= new AbortController();
     if (this.#isGone) this.#abort.abort(clientLeft());
     return this.#abort.signal;
+  }
+
+  onAbort(listener: () => void): void {
+    if (this.#isGone) listener();
+    else this.#onAbort = listener;
   }
 
   earlyHints(headers: HeaderList): void {
@@ -137,6 +147,7 @@ export class ServerRequest implements IncomingRequest {
   abort(): void {
     this.#isGone = true;
     this.#abort?.abort(clientLeft());
+    this.#onAbort?.();
     this.#owner.content?.destroy(clientLeft());
   }
 
