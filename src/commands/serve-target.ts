@@ -120,6 +120,7 @@ function toPython(target: string, prefix: string, options: TargetOptions): Handl
       prefix,
       cwd: context.io.cwd,
       env: context.io.env,
+      signal: context.io.signal,
       ...(kind !== undefined && { kind }),
       ...(flags.factory === true && { factory: true }),
       ...(flags.python !== undefined && { python: flags.python }),

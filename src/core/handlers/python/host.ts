@@ -128,6 +128,11 @@ export class PythonHost implements ExchangeOwner {
     onEvent({ type: 'reload', ok: true, reason });
   }
 
+  /** No more requests are to come: what goes on for ever ends, the rest is finished. */
+  retire(): void {
+    for (const worker of this.#live) worker.endEndless();
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

@@ -102,8 +102,13 @@ export class PythonWorker implements WorkerProcess {
     return `the worker (pid ${this.pid}) ended: ${this.#ended ?? (await this.exited)}`;
   }
 
-  drain(): Promise<void> {
+  /** Ends what would go on for ever: WebSockets. */
+  endEndless(): void {
     for (const lane of this.lanes) for (const exchange of lane.open.values()) exchange.onRetire?.();
+  }
+
+  drain(): Promise<void> {
+    this.endEndless();
     return new Promise((resolve) => {
       this.#onDrained = resolve;
       this.onLaneIdle();

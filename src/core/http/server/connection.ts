@@ -93,6 +93,7 @@ export class Connection implements ExchangeHost, Timed {
 
   /** The server stops: an idle connection ends now, a busy one after its answer. */
   drain(): void {
+    if (this.#state === 'exchange') this.wire.source?.end?.();
     if (this.#state !== 'head' || this.#ahead !== undefined) return;
     this.closeReason = 'server';
     this.#linger();

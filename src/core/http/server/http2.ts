@@ -16,7 +16,7 @@ import { type AnyConnection, plainAnswer, type ServerContext } from './context.j
 import { Http2Request, toPairs } from './http2-request.js';
 import { bodyLimit } from './limits.js';
 import type { Peer } from './request.js';
-import { discardBody } from './send-content.js';
+import { discardBody, isEventStream } from './send-content.js';
 import { Refusal } from './status.js';
 
 /** Streams a client may open and reset, and frames it may get wrong, before it is taken for an attack. */
@@ -51,7 +51,7 @@ class Http2Connection implements AnyConnection, Timed {
   readonly peer: Peer;
   readonly #session: ServerHttp2Session;
   readonly #context: ServerContext;
-  #running = 0;
+  readonly #running = new Set<Http2Exchange>();
 
   constructor(session: ServerHttp2Session, context: ServerContext, peer: Peer) {
     this.peer = peer;
@@ -69,6 +69,7 @@ class Http2Connection implements AnyConnection, Timed {
 
   drain(): void {
     this.closeReason = 'server';
+    for (const exchange of this.#running) exchange.drain();
     this.#session.close();
   }
 
@@ -78,7 +79,7 @@ class Http2Connection implements AnyConnection, Timed {
   }
 
   onDeadline(): void {
-    if (this.#running > 0) return;
+    if (this.#running.size > 0) return;
     this.closeReason = 'timeout';
     this.#session.close();
   }
@@ -86,13 +87,14 @@ class Http2Connection implements AnyConnection, Timed {
   #begin(stream: ServerHttp2Stream, rawHeaders: readonly string[]): void {
     const { clock, timers } = this.#context;
     this.requests += 1;
-    this.#running += 1;
     this.deadline = Number.POSITIVE_INFINITY;
+    const exchange = new Http2Exchange(stream, this.#context, this.peer, rawHeaders);
+    this.#running.add(exchange);
     stream.on('close', () => {
-      this.#running -= 1;
-      if (this.#running === 0) this.deadline = clock.after(timers.keepAliveMs);
+      this.#running.delete(exchange);
+      if (this.#running.size === 0) this.deadline = clock.after(timers.keepAliveMs);
     });
-    void new Http2Exchange(stream, this.#context, this.peer, rawHeaders).run();
+    void exchange.run();
   }
 }
 
@@ -105,6 +107,7 @@ class Http2Exchange implements Timed {
   readonly #stream: ServerHttp2Stream;
   readonly #context: ServerContext;
   #refusal: Refusal | undefined;
+  #isEndless = false;
   #outcome = { status: 499, bytes: 0, aborted: true, error: undefined as unknown };
 
   constructor(stream: ServerHttp2Stream, context: ServerContext, peer: Peer, rawHeaders: readonly string[]) {
@@ -140,6 +143,11 @@ class Http2Exchange implements Timed {
         refusal === undefined ? this.#context.failedAnswer(request) : plainAnswer(refusal.status);
       this.#answer(response, refusal ?? error);
     }
+  }
+
+  /** The server stops: what goes on for ever ends now. */
+  drain(): void {
+    if (this.#isEndless) this.#stream.close(constants.NGHTTP2_CANCEL);
   }
 
   onDeadline(): void {
@@ -225,6 +233,7 @@ class Http2Exchange implements Timed {
       stream.end(body);
       return;
     }
+    this.#isEndless = isEventStream(response);
     body.on('data', (chunk: Buffer) => {
       this.#outcome.bytes += chunk.length;
       this.#watchSending();

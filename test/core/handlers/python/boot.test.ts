@@ -210,7 +210,12 @@ test('a start that takes too long fails, and leaves no process', { skip }, async
 test('a start can be given up', { skip }, async (t) => {
   const cwd = project(t, { 'm.py': 'import time\ntime.sleep(60)\n' });
   const started = performance.now();
-  await assert.rejects(hostPython(t, 'm', { cwd, signal: AbortSignal.timeout(200) }));
+  const events: unknown[] = [];
+  const onEvent = (event: object): unknown => 'state' in event && events.push(event.state);
+  await assert.rejects(hostPython(t, 'm', { cwd, signal: AbortSignal.timeout(200), onEvent }), {
+    name: 'TimeoutError',
+  });
+  assert.deepEqual(events, ['starting', 'stopped'], 'it did not fail');
   assert.ok(performance.now() - started < 5000);
 });
 
