@@ -86,7 +86,7 @@ async function toTarget(
   options: TargetOptions,
 ): Promise<HandlerTarget> {
   const { context, flags } = options;
-  if (/^(https?:\/\/|unix:)/i.test(name)) return toProxy({ prefix, value: name }, options);
+  if (/^([a-z][a-z\d+.-]*:\/\/|unix:)/i.test(name)) return toProxy({ prefix, value: name }, options);
   const path = resolve(context.io.cwd, name);
   const stat = statSync(path, { throwIfNoEntry: false });
   const isApplication =

@@ -257,6 +257,14 @@ const REFUSED: ReadonlyArray<readonly [why: string, code: number, argv: readonly
     ],
     ['a key without certificate', 2, ['.', '0', '--key', 'k.pem'], /--key needs --cert/],
     ['HSTS without HTTPS', 2, ['.', '0', '--hsts'], /--hsts is for HTTPS/],
+    ['a scheme nobody knows', 2, ['htp://127.0.0.1:9', '0'], /'htp:.*' is no upstream/],
+    [
+      'a bad upstream beside an application',
+      2,
+      ['app:app', '0', '--proxy', '/x=htp://127.0.0.1:9'],
+      /'htp:.*' is no upstream/,
+    ],
+    ['a missing CGI folder beside an application', 2, ['app:app', '0', '--cgi', '/x=none'], /no such folder/],
     ['WSGI and ASGI at once', 2, ['app:app', '0', '--wsgi', '--asgi'], /exclude each other/],
   ];
 

@@ -49,12 +49,12 @@ function viewApplication(event: Of<'application'>, style: Style): string {
 
 function viewFailure(event: Of<'application-error'>, style: Style): string {
   const { method, target, message } = event;
-  const request = method === undefined ? '' : `${escapeLine(method)} ${escapeLine(target ?? '')} `;
   const traceback =
-    'traceback' in event && event.traceback !== undefined
-      ? `\n${escapeControls(event.traceback.trimEnd())}`
-      : '';
-  return `${style.red(`${request}failed:`)} ${escapeControls(message)}${traceback}`;
+    'traceback' in event && event.traceback !== undefined ? escapeControls(event.traceback.trimEnd()) : '';
+  // A start that failed is told by whoever asked for it.
+  if (method === undefined && traceback !== '') return traceback;
+  const request = method === undefined ? '' : `${escapeLine(method)} ${escapeLine(target ?? '')} `;
+  return `${style.red(`${request}failed:`)} ${escapeControls(message)}${traceback && `\n${traceback}`}`;
 }
 
 /** Starting and stopping as planned is nobody's news. */

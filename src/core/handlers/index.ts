@@ -67,6 +67,10 @@ export interface MountTarget {
   readonly target: HandlerTarget;
 }
 
+function isApplication({ target: { kind } }: MountTarget): boolean {
+  return kind === 'python' || kind === 'js';
+}
+
 /** Everything a site is made of, behind one handler. */
 export interface MountedSite {
   readonly handler: Handler;
@@ -80,7 +84,10 @@ export interface MountedSite {
 export async function createSite(mounts: readonly MountTarget[]): Promise<MountedSite> {
   const made: Array<{ prefix: string; handler: HostedHandler; target: HandlerTarget }> = [];
   try {
-    for (const { prefix, target } of mounts)
+    // Applications last: nobody should wait for their start to hear that a folder is not there.
+    for (const { prefix, target } of [...mounts].sort(
+      (a, b) => Number(isApplication(a)) - Number(isApplication(b)),
+    ))
       made.push({ prefix, target, handler: await createHandler(target) });
   } catch (error) {
     await Promise.all(made.map(({ handler }) => handler.close?.()));

@@ -148,8 +148,8 @@ const NOT_STARTED: ReadonlyArray<
     'm',
     /looked for app, application, api, asgi, wsgi, create_app\(\).*it has other/,
   ],
-  ['a name that is not there', { 'm.py': '' }, 'm:app', /the module m has no app/],
-  ['something that cannot be called', { 'm.py': 'app = 3\n' }, 'm:app', /cannot be called \(it is a int\)/],
+  ['a name that is not there', { 'm.py': '' }, 'm:app', /the module m has no app; it has no callables/],
+  ['something that cannot be called', { 'm.py': 'app = 3\n' }, 'm:app', /cannot be called \(it is an int\)/],
   [
     'neither WSGI nor ASGI',
     { 'm.py': 'def app(a, b, c, d): pass\n' },
@@ -189,6 +189,16 @@ for (const [what, files, target, message, hint] of NOT_STARTED) {
     });
   });
 }
+
+test('a kind that cannot be is refused at the start, not with every request', { skip }, async (t) => {
+  const cwd = project(t, { 'm.py': named(WSGI, 'wsgi') + named(ASGI, 'asgi') });
+  await assert.rejects(hostPython(t, 'm:asgi', { cwd, kind: 'wsgi' }), {
+    message: /m:asgi is no WSGI application: it is called asynchronously \(leave out --wsgi\)/,
+  });
+  await assert.rejects(hostPython(t, 'm:wsgi', { cwd, kind: 'asgi' }), {
+    message: /m:wsgi is no ASGI application: it does not take \(scope, receive, send\)/,
+  });
+});
 
 test('the traceback of a module that does not load is told before the start fails', { skip }, async (t) => {
   const events: string[] = [];

@@ -43,6 +43,7 @@ def find(config):
     kind = config.get("kind") or kind_of(value)
     if kind is None:
         raise NotFound("%s:%s is neither a WSGI nor an ASGI application (%s)" % (module, attribute, describe(value)))
+    refuse_wrong_kind(value, kind, "%s:%s" % (module, attribute))
     if kind == "asgi" and is_asgi2(value):
         value = from_asgi2(value)
     found = Found(value, kind, "%s:%s" % (module, attribute), reason)
@@ -97,11 +98,15 @@ def pick(module, name, config):
         factory = getattr(module, candidate, None)
         if inspect.isroutine(factory):
             return candidate + "()", call_factory(factory, candidate), "what the factory makes"
-    near = sorted(key for key, value in vars(module).items() if callable(value) and not key.startswith("_"))
     raise NotFound(
         "no application in the module %s: looked for %s, %s(); it has %s"
-        % (module.__name__, ", ".join(NAMES), "(), ".join(FACTORIES), ", ".join(near[:8]) or "no callables")
+        % (module.__name__, ", ".join(NAMES), "(), ".join(FACTORIES), callables_of(module))
     )
+
+
+def callables_of(module):
+    names = sorted(key for key, value in vars(module).items() if callable(value) and not key.startswith("_"))
+    return ", ".join(names[:8]) or "no callables"
 
 
 def pick_named(module, name, config):
@@ -109,7 +114,7 @@ def pick_named(module, name, config):
     value = module
     for part in (call.group(1) if call else name).split("."):
         if not hasattr(value, part):
-            raise NotFound("the module %s has no %s" % (module.__name__, name))
+            raise NotFound("the module %s has no %s; it has %s" % (module.__name__, name, callables_of(module)))
         value = getattr(value, part)
     if call or config.get("factory"):
         arguments = literal_arguments(call.group(2)) if call else ((), {})
@@ -159,6 +164,24 @@ def kind_of(app):
     if count == 1:
         return "asgi" if is_asgi2(app) else None
     return "wsgi" if count in (2, None) else None
+
+
+def refuse_wrong_kind(app, kind, name):
+    """What was asked for with a flag and cannot be: it would fail with every request."""
+    if kind == "wsgi" and is_async(app):
+        raise NotFound("%s is no WSGI application: it is called asynchronously (leave out --wsgi)" % name)
+    if kind == "asgi" and not takes_three(app) and not is_asgi2(app):
+        raise NotFound("%s is no ASGI application: it does not take (scope, receive, send) (leave out --asgi)" % name)
+
+
+def takes_three(app):
+    try:
+        inspect.signature(app).bind(1, 2, 3)
+    except TypeError:
+        return False
+    except ValueError:  # nobody knows
+        pass
+    return True
 
 
 def is_async(app):
@@ -231,4 +254,5 @@ def choose_django(folder, project, there, wanted):
 
 
 def describe(value):
-    return "it is %s" % ("None" if value is None else "a " + type(value).__name__)
+    name = type(value).__name__
+    return "it is None" if value is None else "it is %s %s" % ("an" if name[0] in "aeiou" else "a", name)
