@@ -33,7 +33,10 @@ export function openExchange(request: IncomingRequest, place: ExchangePlace): Pr
       ? openInline(request, place, head)
       : openStreamed(request, place, head);
   }
-  return isBare ? openWsgi(request, place, undefined, {}) : openSpooled(request, place);
+  if (!isBare) return openSpooled(request, place);
+  // One that is said to be 0 is passed on: applications that read content rely on it.
+  const length = request.method === 'GET' ? undefined : announcedLength(request);
+  return openWsgi(request, place, length, {});
 }
 
 interface Opening {
