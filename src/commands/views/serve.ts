@@ -16,9 +16,11 @@ export interface ServeViewOptions {
 export function createServeView(options: ServeViewOptions): View<ServerEvent | SiteEvent> {
   // An application's failure comes first, with its traceback, then as the reason of a 500.
   let told: { readonly target?: string; readonly message: string } | undefined;
+  let isListening = false;
   return (event, style) => {
     switch (event.type) {
       case 'listening':
+        isListening = true;
         return viewListening(event, options, style);
       case 'request':
         if (event.target === told?.target && event.error === told?.message) return undefined;
@@ -31,6 +33,9 @@ export function createServeView(options: ServeViewOptions): View<ServerEvent | S
       case 'connection-open':
       case 'connection-close':
         return undefined;
+      case 'worker':
+        // What keeps the server from starting is said by the failure that ends it.
+        return event.state === 'failed' && !isListening ? undefined : viewSiteEvent(event, style);
       default:
         return viewSiteEvent(event, style);
     }

@@ -1,6 +1,7 @@
+import type { IsTrusted } from '../../http/forwarded.js';
 import { getHeader } from '../../http/headers.js';
 import type { IncomingRequest } from '../../http/messages.js';
-import { FieldEncoder } from './header-fields.js';
+import { encodersByTrust } from './header-fields.js';
 
 /** What belongs to the connection. `Connection` and `Upgrade` stay: WebSocket applications look at them. */
 const UNFIT = new Set([
@@ -11,7 +12,7 @@ const UNFIT = new Set([
   'transfer-encoding',
 ]);
 
-const encoder = new FieldEncoder({
+const encoders = encodersByTrust({
   rename: (name) => (UNFIT.has(name) || name.includes('_') ? undefined : name),
   joiner: () => undefined,
 });
@@ -20,9 +21,13 @@ const encoder = new FieldEncoder({
  * What an ASGI scope is made of, NUL between the fields: thirteen fixed ones, then header names and values. Undefined
  * when a value cannot be carried.
  */
-export function encodeScope(request: IncomingRequest, rootPath: string): string | undefined {
+export function encodeScope(
+  request: IncomingRequest,
+  rootPath: string,
+  isTrusted: IsTrusted,
+): string | undefined {
   const { rawPath, query, localAddress, tls } = request;
-  const headers = encoder.encode(request.headers);
+  const headers = encoders(isTrusted(request.peerAddress)).encode(request.headers);
   if (headers === undefined || rawPath.includes('\0') || query.includes('\0')) return undefined;
   const root = rootPath === '' ? '' : Buffer.from(rootPath, 'utf8').toString('latin1');
   return (

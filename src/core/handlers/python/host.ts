@@ -96,6 +96,7 @@ export class PythonHost implements ExchangeOwner {
       dispatcher: this.#dispatcher,
       kind: this.application.kind,
       prefix: this.#options.prefix,
+      isTrusted: this.#options.isTrusted,
       nextId: () => this.#nextId(),
     };
     return openExchange(request, this.#exchangePlace);
@@ -104,7 +105,7 @@ export class PythonHost implements ExchangeOwner {
   async upgrade(request: IncomingRequest, socket: Duplex, head: Buffer): Promise<HttpResponse | undefined> {
     if (!isWebSocketRequest(request)) return this.handle(request);
     const refused = refuseHandshake(request) ?? this.#refuse(request);
-    const scope = encodeScope(request, this.#options.prefix);
+    const scope = encodeScope(request, this.#options.prefix, this.#options.isTrusted);
     if (refused !== undefined || scope === undefined) return refused ?? errorResponse(400, request.headers);
     const opening = { kind: FRAME.WS_OPEN, id: this.#nextId(), head: scope };
     const exchange = new WebSocketExchange(this, request, opening, {

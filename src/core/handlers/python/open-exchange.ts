@@ -1,4 +1,5 @@
 import { errorResponse } from '../../http/error-response.js';
+import type { IsTrusted } from '../../http/forwarded.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { encodeScope } from './asgi-scope.js';
 import type { Dispatcher } from './dispatcher.js';
@@ -18,6 +19,7 @@ export interface ExchangePlace {
   readonly dispatcher: Dispatcher;
   readonly kind: 'wsgi' | 'asgi';
   readonly prefix: string;
+  readonly isTrusted: IsTrusted;
   readonly nextId: () => number;
 }
 
@@ -25,7 +27,7 @@ export interface ExchangePlace {
 export function openExchange(request: IncomingRequest, place: ExchangePlace): Promise<HttpResponse> {
   const isBare = !hasContent(request);
   if (place.kind === 'asgi') {
-    const head = encodeScope(request, place.prefix);
+    const head = encodeScope(request, place.prefix, place.isTrusted);
     if (head === undefined) return Promise.resolve(errorResponse(400, request.headers));
     if (isBare) return submit(request, place, { head, flags: FLAG.END });
     const length = announcedLength(request);
@@ -96,7 +98,8 @@ function openWsgi(
   contentLength: number | undefined,
   content: { readonly body?: Uint8Array; readonly flags?: number },
 ): Promise<HttpResponse> {
-  const head = encodeEnviron(request, { prefix: place.prefix, contentLength });
+  const { prefix, isTrusted } = place;
+  const head = encodeEnviron(request, { prefix, isTrusted, contentLength });
   if (head === undefined) return Promise.resolve(errorResponse(400, request.headers));
   return submit(request, place, { head, flags: FLAG.END | (content.flags ?? 0), ...content });
 }

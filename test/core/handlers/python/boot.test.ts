@@ -127,7 +127,8 @@ const NOT_STARTED: ReadonlyArray<
     files: Readonly<Record<string, string>>,
     target: string,
     message: RegExp,
-    hint?: RegExp,
+    hint?: RegExp | undefined,
+    options?: { readonly kind: 'wsgi' | 'asgi' },
   ]
 > = [
   [
@@ -150,6 +151,22 @@ const NOT_STARTED: ReadonlyArray<
   ],
   ['a name that is not there', { 'm.py': '' }, 'm:app', /the module m has no app; it has no callables/],
   ['something that cannot be called', { 'm.py': 'app = 3\n' }, 'm:app', /cannot be called \(it is an int\)/],
+  [
+    'what is asked for as the wrong kind',
+    { 'm.py': named(WSGI, 'app') },
+    'm:app',
+    /m:app is no ASGI application: it takes \(environ, start_response\); leave --asgi out/,
+    undefined,
+    { kind: 'asgi' },
+  ],
+  [
+    'a coroutine asked for as WSGI',
+    { 'm.py': 'async def app(environ, start_response): pass\n' },
+    'm:app',
+    /is no WSGI application/,
+    undefined,
+    { kind: 'wsgi' },
+  ],
   [
     'neither WSGI nor ASGI',
     { 'm.py': 'def app(a, b, c, d): pass\n' },
@@ -174,12 +191,13 @@ const NOT_STARTED: ReadonlyArray<
   ],
 ];
 
-for (const [what, files, target, message, hint] of NOT_STARTED) {
+for (const [what, files, target, message, hint, options] of NOT_STARTED) {
   test(`not started: ${what}`, { skip }, async (t) => {
     const events: unknown[] = [];
     const starting = hostPython(t, target, {
       cwd: project(t, files),
       onEvent: (event) => events.push(event),
+      ...options,
     });
     await assert.rejects(starting, (error: Error & { code: string; hint?: string }) => {
       assert.match(error.message, message);
@@ -189,16 +207,6 @@ for (const [what, files, target, message, hint] of NOT_STARTED) {
     });
   });
 }
-
-test('a kind that cannot be is refused at the start, not with every request', { skip }, async (t) => {
-  const cwd = project(t, { 'm.py': named(WSGI, 'wsgi') + named(ASGI, 'asgi') });
-  await assert.rejects(hostPython(t, 'm:asgi', { cwd, kind: 'wsgi' }), {
-    message: /m:asgi is no WSGI application: it is called asynchronously \(leave out --wsgi\)/,
-  });
-  await assert.rejects(hostPython(t, 'm:wsgi', { cwd, kind: 'asgi' }), {
-    message: /m:wsgi is no ASGI application: it does not take \(scope, receive, send\)/,
-  });
-});
 
 test('the traceback of a module that does not load is told before the start fails', { skip }, async (t) => {
   const events: string[] = [];

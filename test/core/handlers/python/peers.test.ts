@@ -160,7 +160,7 @@ const ENVIRONS: readonly Case[] = [
   [
     'X-Forwarded-Proto',
     ask('/environ', { fields: 'X-Forwarded-Proto: https\r\n' }),
-    { gunicorn: 'nobody is trusted unasked' },
+    { all: 'nobody is trusted unasked' },
   ],
   ['credentials', ask('/environ', { fields: 'Authorization: Basic eDp5\r\n' })],
 ];

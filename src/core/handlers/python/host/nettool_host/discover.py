@@ -41,9 +41,10 @@ def find(config):
     loaded = importlib.import_module(module)
     attribute, value, reason = pick(loaded, name, config)
     kind = config.get("kind") or kind_of(value)
+    if config.get("kind"):
+        refuse_misfit(value, kind, "%s:%s" % (module, attribute))
     if kind is None:
         raise NotFound("%s:%s is neither a WSGI nor an ASGI application (%s)" % (module, attribute, describe(value)))
-    refuse_wrong_kind(value, kind, "%s:%s" % (module, attribute))
     if kind == "asgi" and is_asgi2(value):
         value = from_asgi2(value)
     found = Found(value, kind, "%s:%s" % (module, attribute), reason)
@@ -166,22 +167,21 @@ def kind_of(app):
     return "wsgi" if count in (2, None) else None
 
 
-def refuse_wrong_kind(app, kind, name):
-    """What was asked for with a flag and cannot be: it would fail with every request."""
-    if kind == "wsgi" and is_async(app):
-        raise NotFound("%s is no WSGI application: it is called asynchronously (leave out --wsgi)" % name)
-    if kind == "asgi" and not takes_three(app) and not is_asgi2(app):
-        raise NotFound("%s is no ASGI application: it does not take (scope, receive, send) (leave out --asgi)" % name)
-
-
-def takes_three(app):
+def refuse_misfit(app, kind, name):
+    """What was asked for has to be possible: who cannot be called so would fail at every request."""
+    if kind == "asgi" and is_asgi2(app):
+        return
     try:
-        inspect.signature(app).bind(1, 2, 3)
+        signature = inspect.signature(app)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*(None,) * (2 if kind == "wsgi" else 3))
+        fits = kind == "asgi" or not is_async(app)
     except TypeError:
-        return False
-    except ValueError:  # nobody knows
-        pass
-    return True
+        fits = False
+    if not fits:
+        raise NotFound("%s is no %s application: it takes %s; leave --%s out" % (name, kind.upper(), signature, kind))
 
 
 def is_async(app):
