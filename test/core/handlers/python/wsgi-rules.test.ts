@@ -22,7 +22,7 @@ test('requests that come together are answered in order, whether their content w
   ];
   const text = (await exchange(port, requests.join(''))).toString();
   assert.equal(text.match(/HTTP\/1\.1 200/g)?.length, 5);
-  assert.match(text, /unread[^]*unread[^]*1\r\na\r\n1\r\nb\r\n0\r\n[^]*last$/);
+  assert.match(text, /unread[\s\S]*unread[\s\S]*1\r\na\r\n1\r\nb\r\n0\r\n[\s\S]*last$/);
 });
 
 test('a slow uploader holds no worker, and one that leaves never reaches the application', {
@@ -90,5 +90,5 @@ test('content that is promised only after 100 Continue is asked for', { skip }, 
   assert.equal(String(first), 'HTTP/1.1 100 Continue\r\n\r\n');
   socket.write('told');
   const [answer] = await once(socket, 'data');
-  assert.match(String(answer), /^HTTP\/1\.1 200 [^]*told$/);
+  assert.match(String(answer), /^HTTP\/1\.1 200 [\s\S]*told$/);
 });
