@@ -73,6 +73,19 @@ test('requests that come together are answered in order, whether their content w
   assert.doesNotMatch(text, /204[\s\S]*?content-length: 0[\s\S]*?HTTP/i);
 });
 
+test('100 Continue is sent when the application first asks for content, and never when it does not', {
+  skip,
+}, async (t) => {
+  const { port } = await rules(t);
+  const head = (path: string): string =>
+    `POST ${path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\nConnection: close\r\n\r\n`;
+  assert.match((await exchange(port, head('/unread'))).toString(), /^HTTP\/1\.1 200 /);
+  const socket = await open(port, head('/impatient'));
+  assert.equal(String((await once(socket, 'data'))[0]), 'HTTP/1.1 100 Continue\r\n\r\n');
+  socket.write('told');
+  assert.match(String((await once(socket, 'data'))[0]), /^HTTP\/1\.1 200 [\s\S]*told$/);
+});
+
 test('zerocopysend takes files and descriptors, from where they stand or where it is told', {
   skip,
 }, async (t) => {
