@@ -159,6 +159,7 @@ class Master<W extends WorkerProcess> implements WorkerMaster<W> {
       if (member.isGivenUp) this.#tell(member, 'stopped', 'another worker did not start');
       else if (this.#stopping.signal.aborted) this.#tell(member, 'stopped', 'the server stops');
       else this.#tell(member, 'failed', reason.message);
+      if (reason.code === 'TIMEOUT') await worker.explain?.();
       await worker.stop(0);
       throw reason;
     } finally {

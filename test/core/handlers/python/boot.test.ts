@@ -222,7 +222,10 @@ test('the traceback of a module that does not load is told before the start fail
 
 test('a start that takes too long fails, and leaves no process', { skip }, async (t) => {
   const cwd = project(t, { 'm.py': 'import time\ntime.sleep(60)\n' });
-  await assert.rejects(hostPython(t, 'm', { cwd, bootTimeoutMs: 200 }), { code: 'TIMEOUT' });
+  const lines: string[] = [];
+  const onEvent = (event: object): unknown => 'line' in event && lines.push(String(event.line));
+  await assert.rejects(hostPython(t, 'm', { cwd, bootTimeoutMs: 500, onEvent }), { code: 'TIMEOUT' });
+  assert.match(lines.join('\n'), /m\.py", line 2 in <module>/, 'it tells where it was');
 });
 
 test('a start can be given up', { skip }, async (t) => {
