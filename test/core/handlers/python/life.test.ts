@@ -78,10 +78,10 @@ test('a request that hangs gets 504, its stack goes to the log, and the worker i
 });
 
 test('a thread that hangs does not take the others with it', { skip }, async (t) => {
-  const { port, find } = await wsgi(t, { threads: 2, requestTimeoutMs: 500 });
+  const { port, find } = await wsgi(t, { threads: 2, requestTimeoutMs: 1500 });
   const hanging = ask(port, '/sleep?60');
-  await delay(400);
-  const other = ask(port, '/sleep?0.45');
+  await delay(1200);
+  const other = ask(port, '/sleep?0.8');
   assert.equal((await hanging).status, 504);
   await find('worker', ({ state }) => state === 'retiring');
   assert.equal((await other).text, 'slept');
