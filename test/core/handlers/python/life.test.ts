@@ -16,6 +16,12 @@ const asgi = (t: TestContext, options = {}): Promise<HostedApplication> =>
 const page = (text: string): string =>
   `def app(environ, start_response):\n    start_response("200 OK", [])\n    return [b"${text}"]\n`;
 
+/** Resolves when the one worker was replaced: a request would wait for that no longer than for its own time-out. */
+async function replaced({ find }: HostedApplication): Promise<void> {
+  const { pid } = await find('worker', ({ state }) => state === 'ready');
+  await find('worker', (event) => event.state === 'ready' && event.pid !== pid);
+}
+
 test('a worker that dies costs its one request 502; those behind it are answered by its successor', {
   skip,
 }, async (t) => {
@@ -54,11 +60,13 @@ test('SIGTERM to a worker is left to the server; what the worker forks obeys it'
 });
 
 test('a request that computes for ever gets 504 and its worker is killed', { skip }, async (t) => {
-  const { port, find, events } = await wsgi(t, { requestTimeoutMs: 300, graceMs: 300 });
+  const app = await wsgi(t, { requestTimeoutMs: 300, graceMs: 300 });
+  const { port, find, events } = app;
   assert.equal((await ask(port, '/loop')).status, 504);
   const { pid } = await find('worker', ({ state }) => state === 'retiring');
   await find('worker', (event) => event.state === 'stopped' && event.pid === pid);
   assert.throws(() => process.kill(pid as number, 0));
+  await replaced(app);
   assert.equal((await ask(port, '/no-length')).status, 200);
   const lines = events.flatMap((event) => (event.type === 'application-output' ? [event.line] : []));
   assert.match(lines.join('\n'), /wsgi_traps\.py", line \d+ in endless_loop/);
@@ -67,11 +75,13 @@ test('a request that computes for ever gets 504 and its worker is killed', { ski
 test('a request that hangs gets 504, its stack goes to the log, and the worker is replaced', {
   skip,
 }, async (t) => {
-  const { port, find, events } = await wsgi(t, { requestTimeoutMs: 300 });
+  const app = await wsgi(t, { requestTimeoutMs: 300 });
+  const { port, find, events } = app;
   const hanging = ask(port, '/sleep?60');
   await delay(50);
   assert.equal((await hanging).status, 504);
   await find('worker', ({ state, reason }) => state === 'retiring' && /more than 0\.3 s/.test(reason ?? ''));
+  await replaced(app);
   assert.equal((await ask(port, '/no-length')).status, 200);
   const lines = events.flatMap((event) => (event.type === 'application-output' ? [event.line] : []));
   assert.match(lines.join('\n'), /wsgi_traps\.py", line \d+ in <lambda>/);
@@ -122,9 +132,11 @@ test('an event loop lets go of one request that hangs, and serves on', { skip },
 });
 
 test('an event loop that is blocked is replaced', { skip }, async (t) => {
-  const { port, find, events } = await asgi(t, { requestTimeoutMs: 400 });
+  const app = await asgi(t, { requestTimeoutMs: 400 });
+  const { port, find, events } = app;
   assert.equal((await ask(port, '/block')).status, 504);
   await find('worker', ({ state, reason }) => state === 'retiring' && /blocked/.test(reason ?? ''));
+  await replaced(app);
   assert.equal((await ask(port, '/ok')).status, 200);
   const lines = events.flatMap((event) => (event.type === 'application-output' ? [event.line] : []));
   assert.match(lines.join('\n'), /in block/);
