@@ -46,7 +46,7 @@ export function addAppFlags(command: Command): Command {
     .optionsGroup('Mounts:')
     .option(
       '--static [prefix=folder]',
-      'serve a folder there too; alone: send the target as it is, do not run it',
+      'serve a folder there too (repeatable); alone: send the target as it is, do not run it',
       collectStatic,
     )
     .option('--app <prefix=target>', 'run an application there (repeatable)', collectMount)
@@ -54,15 +54,10 @@ export function addAppFlags(command: Command): Command {
     .option('--cgi <prefix=folder>', 'run the scripts of a folder (repeatable)', collectMount)
     .option(
       '--fastcgi <prefix=address>',
-      'have host:port or unix:/path run the scripts of the target folder',
+      'have host:port or unix:/path run the scripts of the target folder (repeatable)',
       collectMount,
     )
-    .optionsGroup('Scripts (--cgi, --fastcgi):')
-    .option(
-      '--env <name[=value]>',
-      'a variable they get; without a value the one it has here (repeatable)',
-      parseEnv,
-    )
+    .optionsGroup('Scripts (--fastcgi):')
     .option('--fastcgi-root <folder>', 'the target folder as the FastCGI server sees it, in a container')
     .option(
       '--fastcgi-ext <.ext[,.ext]>',
@@ -75,7 +70,7 @@ export function addAppFlags(command: Command): Command {
       "send upstreams their own name, or this one, instead of the client's Host",
     )
     .addOption(
-      new Option('--balance <how>', 'how an upstream is chosen').choices([
+      new Option('--balance <how>', 'how an upstream is chosen (default: round-robin)').choices([
         'round-robin',
         'least-connections',
         'hash',
@@ -95,8 +90,13 @@ export function addAppFlags(command: Command): Command {
     .option('--asgi', 'the Python application speaks ASGI')
     .option('--factory', 'the callable makes the application')
     .option('--python <path>', 'the interpreter or virtual environment')
-    .option('--workers <n>', "worker processes, or 'auto' for one per core", parseWorkers)
-    .option('--threads <n>', 'requests a WSGI worker answers at a time', parseAtLeastOne)
+    .option(
+      '--env <name[=value]>',
+      'a variable for Python applications and scripts; without a value the one it has here (repeatable)',
+      parseEnv,
+    )
+    .option('--workers <n>', "worker processes, or 'auto' for one per core (default: 1)", parseWorkers)
+    .option('--threads <n>', 'requests a WSGI worker answers at a time (default: 1)', parseAtLeastOne)
     .option(
       '--request-timeout <time>',
       'how long an application may take to answer (default: 60s; 504)',

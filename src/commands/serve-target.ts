@@ -8,7 +8,7 @@ import { parsePort } from './options.js';
 import type { AppFlags, MountFlag } from './serve-app-flags.js';
 import { type FolderFlags, toFolderFeatures } from './serve-folder-flags.js';
 import { refuseMissing } from './serve-missing.js';
-import { toCgi, toFastcgi } from './serve-scripts.js';
+import { givenVariables, toCgi, toFastcgi } from './serve-scripts.js';
 import type { ServerFlags } from './serve-server-flags.js';
 import { type StaticFlags, toStaticOptions } from './serve-static-flags.js';
 
@@ -37,6 +37,7 @@ export interface ServePlan {
 }
 
 const DEFAULT_PORT = 8000;
+const TAKES_VARIABLES: ReadonlySet<HandlerTarget['kind']> = new Set(['python', 'cgi', 'fastcgi']);
 const PROGRAM = /\.(?:[cm]?[jt]s|py)$/;
 const HEALTH_CHECK = { intervalMs: 10_000, timeoutMs: 5000 };
 
@@ -61,6 +62,11 @@ export async function planServe(args: readonly unknown[], options: TargetOptions
   const codeFolders = mounts.flatMap((mount) =>
     mount.target.kind === 'js' ? dirname(mount.target.options.file) : [],
   );
+  if (flags.env !== undefined && mounts.every(({ target }) => !TAKES_VARIABLES.has(target.kind))) {
+    throw new NettoolError('USAGE', '--env is for Python applications, CGI and FastCGI scripts', {
+      hint: 'set it before the command: NAME=value nettool serve …',
+    });
+  }
   const upstreams = mounts.flatMap((mount) =>
     mount.target.kind === 'proxy' ? mount.target.options.upstreams : [],
   );
@@ -95,7 +101,7 @@ async function toTarget(
   const isApplication =
     flags.wsgi === true || flags.asgi === true || (PROGRAM.test(name) && !stat?.isDirectory());
   const { isPythonTarget } = await import('../core/handlers/python/target.js');
-  const isModule = isPythonTarget(name) && !name.includes('.py');
+  const isModule = isPythonTarget(name) && !/\.py(?::|$)/.test(name);
   if (!isModule && flags.wsgi !== true && flags.asgi !== true) refuseMissing(name, context.io.cwd);
   if (
     !isPlain &&
@@ -124,8 +130,8 @@ function toPython(target: string, prefix: string, options: TargetOptions): Handl
       target,
       prefix,
       cwd: context.io.cwd,
-      env: context.io.env,
       signal: context.io.signal,
+      env: { ...context.io.env, ...givenVariables(context, flags.env) },
       ...(kind !== undefined && { kind }),
       ...(flags.factory === true && { factory: true }),
       ...(flags.python !== undefined && { python: flags.python }),

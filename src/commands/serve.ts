@@ -132,7 +132,7 @@ async function serveAlone(parts: Parts): Promise<number> {
 
 async function serveAsMaster({ context, flags, plan, report, tls }: Parts): Promise<number> {
   const { host, portFallback = false } = flags;
-  const listen = listenTargets(context, host);
+  const listen = listenTargets(context, flags);
   const identity = tls === undefined ? undefined : { cert: String(tls.cert), key: String(tls.key) };
   const settings: MasterSettings = { log: report.log, tls: identity };
   return serveWithWorkers(context, {
@@ -213,7 +213,7 @@ async function prepare(parts: Parts, connections: () => number) {
 
 function toServeOptions({ context, flags, plan, tls, seat }: Parts): Omit<ServeOptions, 'onEvent'> {
   const { host, portFallback = false } = flags;
-  const listen = seat?.listen ?? listenTargets(context, host);
+  const listen = seat?.listen ?? listenTargets(context, flags);
   return {
     host,
     port: plan.port,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
@@ -215,9 +215,11 @@ test('a Unix socket is served, and a stale one replaced', async (t) => {
   const cwd = tempDir(t, { 'a.txt': 'by socket' });
   const path = join(cwd, 'server.sock');
   for (let round = 0; round < 2; round += 1) {
-    const command = start(['serve', '.', '0', '--host', './server.sock'], { cwd });
+    const flags = ['--host', './server.sock', '--socket-mode', '620'];
+    const command = start(['serve', '.', '0', ...flags], { cwd });
     const listening = await command.event('listening');
     assert.deepEqual([listening.url, listening.path], [`unix:${path}`, path]);
+    assert.equal(statSync(path).mode & 0o777, 0o620);
     const socket = connect(path);
     socket.write('GET /a.txt HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n');
     const chunks: Buffer[] = [];

@@ -277,6 +277,7 @@ const REFUSED: ReadonlyArray<readonly [why: string, code: number, argv: readonly
       /'htp:.*' is no upstream/,
     ],
     ['a missing CGI folder beside an application', 2, ['app:app', '0', '--cgi', '/x=none'], /no such folder/],
+    ['a mode that is none', 2, ['.', '0', '--host', './s', '--socket-mode', '9'], /'9' is not a mode/],
     ['a program that is not there', 26, ['none.ts', '0'], /cannot serve .*none\.ts \(no such file/],
     ['a Python file that is not there', 26, ['none.py:app', '0'], /cannot serve .*none\.py \(no such file/],
     [
@@ -284,6 +285,12 @@ const REFUSED: ReadonlyArray<readonly [why: string, code: number, argv: readonly
       26,
       ['app', '0'],
       /no such file or directory\)\nhint: app\.py is there/,
+    ],
+    [
+      'a module with .py inside its name',
+      1,
+      ['shop.pyramid:app', '0', '--python', 'none'],
+      /no Python interpreter at none/,
     ],
     ['WSGI and ASGI at once', 2, ['app:app', '0', '--wsgi', '--asgi'], /exclude each other/],
   ];

@@ -36,12 +36,13 @@ type Of<Type extends SiteEvent['type']> = Extract<SiteEvent, { type: Type }>;
 
 /** What was found, and the exact words to ask for it. */
 function viewApplication(event: Of<'application'>, style: Style): string {
-  const { target, kind, reason, framework, equivalent, pythonVersion, pythonReason, workers, threads } =
-    event;
+  const { target, kind, reason, framework, prefix, equivalent } = event;
+  const { pythonVersion, pythonReason, workers, threads } = event;
   const what = framework === null ? kind.toUpperCase() : `${framework}, ${kind.toUpperCase()}`;
   const size = `${workers} ${workers === 1 ? 'worker' : 'workers'}${threads > 1 ? ` of ${threads} threads` : ''}`;
+  const place = prefix === '' ? '' : ` for ${escapeLine(prefix)}`;
   return [
-    `found ${style.bold(escapeLine(target))} (${what}; ${escapeLine(reason)})`,
+    `found ${style.bold(escapeLine(target))}${place} (${what}; ${escapeLine(reason)})`,
     style.dim(`the same in full: nettool serve ${escapeLine(equivalent)}`),
     style.dim(`Python ${pythonVersion} (${escapeLine(pythonReason)}), ${size}`),
   ].join('\n');
