@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isInstalled, load, median, type Peer, type Sample, startPeer, table } from './harness.js';
+import { createNginx } from './nginx.js';
 
 const SECONDS = 3;
 const WARM_UP_SECONDS = 2;
@@ -35,7 +36,7 @@ export async function benchFronts(rounds = 3): Promise<void> {
     mkdirSync(site);
     writeFileSync(join(site, '1k.txt'), 'x'.repeat(1024));
     writeFileSync(join(site, 'hello.php'), '<?php echo "hello";');
-    behind.push(start('nginx', ['-c', writeConfig(folder, 'up', port, `root ${site};`), '-e', '/dev/null']));
+    behind.push(start(createNginx(folder, { name: 'up', port, server: `root ${site};` }).command));
     const cases = [
       proxyCase(folder, port),
       isInstalled(PHP_FPM) ? await phpCase(folder, site, port, behind) : undefined,
@@ -56,7 +57,7 @@ function proxyCase(folder: string, port: number): Case {
     title: 'proxy, 1 KiB',
     path: '/1k.txt',
     ours: { name: 'nettool', port: port + 1, command: ours(upstream, port + 1) },
-    nginx: nginxPeer(port + 2, writeConfig(folder, 'proxy', port + 2, location, conf)),
+    nginx: createNginx(folder, { name: 'proxy', port: port + 2, server: location, http: conf }),
     wanted: 0.6,
   };
 }
@@ -68,17 +69,19 @@ async function phpCase(folder: string, site: string, port: number, behind: Child
     conf,
     `[global]\nerror_log=/dev/null\ndaemonize=no\n[www]\nuser=root\ngroup=root\nlisten=${socket}\nlisten.backlog=1024\npm=static\npm.max_children=8\n`,
   );
-  behind.push(start(PHP_FPM, ['-R', '-F', '-n', '-y', conf]));
+  behind.push(start([PHP_FPM, '-R', '-F', '-n', '-y', conf]));
   while (!existsSync(socket)) await new Promise((resolve) => setTimeout(resolve, 50));
   const location = `root ${site}; location ~ \\.php$ { fastcgi_pass f; fastcgi_keep_conn on; include /etc/nginx/fastcgi_params; fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name; }`;
   return {
     title: 'PHP by php-fpm',
     path: '/hello.php',
     ours: { name: 'nettool', port: port + 3, command: ours(site, port + 3, '--fastcgi', `/=unix:${socket}`) },
-    nginx: nginxPeer(
-      port + 4,
-      writeConfig(folder, 'php', port + 4, location, `upstream f { server unix:${socket}; keepalive 8; }`),
-    ),
+    nginx: createNginx(folder, {
+      name: 'php',
+      port: port + 4,
+      server: location,
+      http: `upstream f { server unix:${socket}; keepalive 8; }`,
+    }),
     wanted: 0.7,
   };
 }
@@ -90,24 +93,8 @@ function ours(target: string, port: number, ...flags: readonly string[]): string
   return [...program, 'serve', target, String(port), '--log', 'none', ...flags];
 }
 
-function nginxPeer(port: number, config: string): Peer {
-  return { name: 'nginx', port, command: ['nginx', '-c', config, '-e', '/dev/null'] };
-}
-
-function writeConfig(folder: string, name: string, port: number, location: string, http = ''): string {
-  const config = join(folder, `${name}.conf`);
-  writeFileSync(
-    config,
-    `user root; worker_processes 1; daemon off; pid ${folder}/${name}.pid; error_log /dev/null;
-events { worker_connections 1024; }
-http { access_log off; keepalive_requests 100000000; ${http}
-server { listen 127.0.0.1:${port}; ${location} } }\n`,
-  );
-  return config;
-}
-
-function start(program: string, args: readonly string[]): ChildProcess {
-  return spawn('taskset', ['-c', '1', program, ...args], { stdio: 'ignore' });
+function start(command: readonly string[]): ChildProcess {
+  return spawn('taskset', ['-c', '1', ...command], { stdio: 'ignore' });
 }
 
 async function measureCase({ title, path, ours: own, nginx, wanted }: Case, rounds: number): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { errorResponse } from '../error-response.js';
 import type { Handler } from '../handler.js';
 import { getHeader } from '../headers.js';
@@ -35,6 +36,16 @@ export interface Outcome {
 
 const DEFAULT_EVENTS: readonly ServerEvent['type'][] = ['listening', 'request', 'closed'];
 
+/** What is told of a request. */
+type Told = Pick<
+  IncomingRequest,
+  'method' | 'target' | 'scheme' | 'headers' | 'remoteAddress' | 'remotePort'
+> & {
+  readonly httpVersion: string;
+};
+
+const UNREADABLE = { method: '-', target: '-', scheme: 'http', httpVersion: '-', headers: [] } as const;
+
 /** What all connections of a server share. */
 export class ServerContext {
   readonly handler: Handler;
@@ -44,6 +55,8 @@ export class ServerContext {
   readonly wantsRequests: boolean;
   readonly wantsConnections: boolean;
   readonly connections = new Set<AnyConnection>();
+  /** Streams of HTTP/2 that go on for as long as their client likes. */
+  readonly endless = new Set<Duplex>();
   requests = 0;
   isStopping = false;
   onEmpty: (() => void) | undefined;
@@ -120,6 +133,12 @@ export class ServerContext {
     });
   }
 
+  /** Cuts a stream when the server stops. */
+  addEndless(stream: Duplex): void {
+    this.endless.add(stream);
+    stream.once('close', () => this.endless.delete(stream));
+  }
+
   /** The answer to a request whose handler failed. */
   failedAnswer(request: IncomingRequest): HttpResponse {
     return errorResponse(500, request.headers);
@@ -128,9 +147,20 @@ export class ServerContext {
   reportRequest(timed: TimedRequest, outcome: Outcome): void {
     this.requests += 1;
     if (!this.wantsRequests && !(this.#wantsFailures && outcome.status >= 500)) return;
-    const { request } = timed;
+    this.#tell(timed.request, timed, outcome);
+  }
+
+  /** A request that no handler saw. */
+  reportRefusal({ remoteAddress, remotePort }: Peer, refusal: Refusal, bytes: number): void {
+    this.requests += 1;
+    if (!this.wantsRequests) return;
+    const outcome = { status: refusal.status, bytes, aborted: false, error: refusal };
+    this.#tell({ ...UNREADABLE, remoteAddress, remotePort }, { times: undefined }, outcome);
+  }
+
+  #tell(request: Told, { content, times }: Omit<TimedRequest, 'request'>, outcome: Outcome): void {
     const ended = performance.now();
-    const [arrived, called, answered] = timed.times ?? [ended, ended, ended];
+    const [arrived, called, answered] = times ?? [ended, ended, ended];
     const { error } = outcome;
     this.#emit({
       type: 'request',
@@ -141,7 +171,7 @@ export class ServerContext {
       httpVersion: request.httpVersion,
       status: outcome.status,
       bytes: Math.max(0, outcome.bytes),
-      bytesIn: timed.content?.bytesIn ?? 0,
+      bytesIn: content?.bytesIn ?? 0,
       durationMs: round(ended - arrived),
       queueMs: round(called - arrived),
       handlerMs: round((answered || ended) - called),
@@ -153,33 +183,6 @@ export class ServerContext {
       referer: getHeader(request.headers, 'referer') ?? null,
       ...(outcome.aborted && { aborted: true }),
       ...(error !== undefined && { error: error instanceof Error ? error.message : String(error) }),
-    });
-  }
-
-  /** A request that no handler saw. */
-  reportRefusal(peer: Peer, refusal: Refusal, bytes: number): void {
-    this.requests += 1;
-    if (!this.wantsRequests) return;
-    this.#emit({
-      type: 'request',
-      time: new Date().toISOString(),
-      method: '-',
-      target: '-',
-      scheme: 'http',
-      httpVersion: '-',
-      status: refusal.status,
-      bytes,
-      bytesIn: 0,
-      durationMs: 0,
-      queueMs: 0,
-      handlerMs: 0,
-      sendMs: 0,
-      remoteAddress: peer.remoteAddress,
-      remotePort: peer.remotePort,
-      host: null,
-      userAgent: null,
-      referer: null,
-      error: refusal.message,
     });
   }
 }

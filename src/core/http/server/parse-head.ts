@@ -1,5 +1,5 @@
 import type { HeaderPair } from '../messages.js';
-import { AUTHORITY, METHODS, TARGET_BYTES, TOKEN_BYTES, VALUE_BYTES } from './grammar.js';
+import { AUTHORITY, METHODS, TARGET_BYTES, TOKEN, TOKEN_BYTES, VALUE_BYTES } from './grammar.js';
 import { Refusal } from './status.js';
 
 /** What the head of a request may cost. */
@@ -26,7 +26,7 @@ export interface Fields {
 export interface Head {
   readonly method: string;
   readonly target: string;
-  readonly version: '1.0' | '1.1';
+  readonly version: '1.0' | '1.1' | '2';
   readonly fields: Fields;
   /** Bytes of the body, or {@link CHUNKED}. */
   readonly length: number;
@@ -111,14 +111,8 @@ function checkPartial(text: string, at: number, limits: HeadLimits): Refusal | u
   const space = line.indexOf(' ');
   const method = space < 0 ? line : line.slice(0, space);
   // Nothing that cannot become a request line is waited for: a TLS handshake, a stray binary protocol.
-  for (let index = 0; index < method.length; index += 1) {
-    if (
-      TOKEN_BYTES[method.charCodeAt(index) & 0xff] !== 1 &&
-      !(method.charCodeAt(index) === CR && lineEnd < 0)
-    ) {
-      return new Refusal(400, 'not a request line');
-    }
-  }
+  const begun = lineEnd < 0 ? method.replaceAll('\r', '') : method;
+  if (begun !== '' && !TOKEN.test(begun)) return new Refusal(400, 'not a request line');
   if (method.length > 32) return refuseMethod(method);
   if (lineEnd >= 0 && !/^[^ ]+ [^ ]+ HTTP\/1\.[01]$/.test(line)) return refuseRequestLine(line, limits);
   if (space === 0) return new Refusal(400, 'not a request line');
@@ -149,11 +143,9 @@ function refuseRequestLine(line: string, limits: HeadLimits): Refusal {
 
 function refuseMethod(method: string): Refusal {
   if (method === 'CONNECT') return new Refusal(501, 'CONNECT is for proxies');
-  for (let index = 0; index < method.length; index += 1) {
-    if (TOKEN_BYTES[method.charCodeAt(index) & 0xff] !== 1)
-      return new Refusal(400, 'the method is not a token');
-  }
-  return method === '' ? new Refusal(400, 'no method') : new Refusal(501, 'unknown method');
+  return TOKEN.test(method)
+    ? new Refusal(501, 'unknown method')
+    : new Refusal(400, 'the method is not a token');
 }
 
 /** Reads field lines, each ended by CR LF (RFC 9112, section 5): no folding, no space before the colon. */

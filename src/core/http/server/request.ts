@@ -31,7 +31,7 @@ export interface RequestOwner {
   earlyHints(headers: HeaderList): void;
 }
 
-/** A request on an HTTP/1 connection; whatever a handler may not ask for is made when it does. */
+/** A request on a connection of any version; whatever a handler may not ask for is made when it does. */
 export class ServerRequest implements IncomingRequest {
   readonly head: Head;
   readonly #owner: RequestOwner;
@@ -54,7 +54,7 @@ export class ServerRequest implements IncomingRequest {
     return this.head.target;
   }
 
-  get httpVersion(): '1.0' | '1.1' {
+  get httpVersion(): '1.0' | '1.1' | '2' {
     return this.head.version;
   }
 
