@@ -19,7 +19,10 @@ export interface AppFlags {
   readonly fastcgiExt?: readonly string[];
   readonly env?: readonly string[];
   readonly upstreamHost?: string | true;
+  readonly upstreamCacert?: string;
+  readonly upstreamInsecure?: boolean;
   readonly balance?: 'round-robin' | 'least-connections' | 'hash';
+  readonly hashKey?: string;
   readonly healthCheck?: string;
   readonly rewrite?: readonly RewriteFlag[];
   readonly wsgi?: boolean;
@@ -69,12 +72,19 @@ export function addAppFlags(command: Command): Command {
       '--upstream-host [name]',
       "send upstreams their own name, or this one, instead of the client's Host",
     )
+    .option('--upstream-cacert <file>', 'trust the certificates in this PEM file, and no others')
+    .option('--upstream-insecure', "do not check upstreams' certificates")
     .addOption(
       new Option('--balance <how>', 'how an upstream is chosen (default: round-robin)').choices([
         'round-robin',
         'least-connections',
         'hash',
       ]),
+    )
+    .option(
+      '--hash-key <what>',
+      'of a request, for hash: address (default), path, header:NAME or cookie:NAME',
+      parseHashKey,
     )
     .option(
       '--health-check <url-path>',
@@ -141,6 +151,11 @@ function collectRewrite(text: string, previous: readonly RewriteFlag[] = []): Re
   } catch {
     throw new InvalidArgumentError(`'${text.slice(0, arrow)}' is not a regular expression.`);
   }
+}
+
+function parseHashKey(text: string): string {
+  if (/^(?:address|path|(?:header|cookie):[\w!#$%&'*+.^`|~-]+)$/.test(text)) return text;
+  throw new InvalidArgumentError(`'${text}' is not address, path, header:NAME or cookie:NAME.`);
 }
 
 function parseEnv(text: string, previous: readonly string[] = []): string[] {

@@ -54,7 +54,8 @@ export async function planServe(args: readonly unknown[], options: TargetOptions
   }
   for (const { prefix, value } of flags.app ?? [])
     mounts.push({ prefix, target: await toTarget(value, prefix, false, options) });
-  for (const flag of flags.proxy ?? []) mounts.push({ prefix: flag.prefix, target: toProxy(flag, options) });
+  for (const flag of flags.proxy ?? [])
+    mounts.push({ prefix: flag.prefix, target: await toProxy(flag, options) });
   for (const flag of flags.cgi ?? [])
     mounts.push({ prefix: flag.prefix, target: toCgi(flag, folder, options) });
   for (const flag of flags.fastcgi ?? [])
@@ -170,7 +171,13 @@ function toStaticMount({ prefix, value }: MountFlag, { context, flags }: TargetO
   return { prefix, target: { kind: 'static', root, ...toStaticOptions(flags) } };
 }
 
-function toProxy({ prefix, value }: MountFlag, { flags, onEvent, isTrusted }: TargetOptions): HandlerTarget {
+async function toProxy(
+  { prefix, value }: MountFlag,
+  { context, flags, onEvent, isTrusted }: TargetOptions,
+): Promise<HandlerTarget> {
+  if (flags.hashKey !== undefined && flags.balance !== 'hash') {
+    throw new NettoolError('USAGE', '--hash-key is for --balance hash');
+  }
   return {
     kind: 'proxy',
     options: {
@@ -179,12 +186,20 @@ function toProxy({ prefix, value }: MountFlag, { flags, onEvent, isTrusted }: Ta
       isTrusted,
       onEvent,
       ...(flags.upstreamHost !== undefined && { upstreamHost: flags.upstreamHost }),
+      ...(flags.upstreamCacert !== undefined && { ca: await readAuthorities(context, flags.upstreamCacert) }),
+      ...(flags.upstreamInsecure !== undefined && { insecure: flags.upstreamInsecure }),
       ...(flags.balance !== undefined && { balance: flags.balance }),
+      ...(flags.hashKey !== undefined && { hashKey: flags.hashKey }),
       ...(flags.rewrite !== undefined && { rewrite: flags.rewrite }),
       ...(flags.healthCheck !== undefined && { healthCheck: { ...HEALTH_CHECK, path: flags.healthCheck } }),
       ...(flags.requestTimeout !== undefined && { responseTimeoutMs: flags.requestTimeout }),
     },
   };
+}
+
+async function readAuthorities({ io }: Context, file: string): Promise<string> {
+  const { readAuthorities: read } = await import('../core/net/tls.js');
+  return read(resolve(io.cwd, file));
 }
 
 /** Of two mounts at one path the one given by a flag counts; the target's is then shown by nobody. */

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { ask, parseAnswer } from '../helpers/raw-http.js';
-import { start } from '../helpers/run.js';
+import { run, start } from '../helpers/run.js';
 import { spawnNettool } from '../helpers/spawn.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
@@ -74,6 +74,29 @@ test('upstreams get their own name when asked to, and a trusted peer is believed
   const answer = await ask(port, '/x', { headers: { 'X-Forwarded-For': '6.6.6.6' } });
   assert.equal(answer.header('x-host'), new URL(url).host);
   assert.equal(answer.header('x-for'), '6.6.6.6, 127.0.0.1');
+});
+
+test('requests stay with an upstream by the field they are asked to be told apart by', async (t) => {
+  const urls = await Promise.all(['a', 'b', 'c'].map((name) => upstream(t, name)));
+  const flags = ['--balance', 'hash', '--hash-key', 'cookie:id'];
+  const { port } = await serving(t, [urls.join(','), '0', ...flags], tempDir(t));
+  const seen = new Set<string>();
+  for (let id = 0; id < 20; id += 1) {
+    const texts = await Promise.all(
+      ['/x', '/y'].map(
+        async (path) => (await ask(port, path, { headers: { Cookie: `n=1; id=${id}` } })).text,
+      ),
+    );
+    assert.equal(texts[0]?.[0], texts[1]?.[0]);
+    seen.add(texts[0]?.[0] ?? '');
+  }
+  assert.deepEqual([...seen].sort(), ['a', 'b', 'c']);
+  for (const wrong of [
+    ['--hash-key', 'path'],
+    ['--balance', 'hash', '--hash-key', 'cookie:'],
+  ]) {
+    assert.equal((await run(['serve', urls[0] as string, '0', ...wrong])).code, 2, wrong.join(' '));
+  }
 });
 
 test('an upstream that is not there is 502, with the reason on stderr and not on the page', async (t) => {

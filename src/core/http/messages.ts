@@ -3,7 +3,10 @@ import type { Readable } from 'node:stream';
 /** One header field: the name as it was written, and its value. */
 export type HeaderPair = readonly [name: string, value: string];
 
-/** Header fields in the order they are sent, duplicates kept (RFC 9110, section 5.2). */
+/**
+ * Header fields in the order they are sent, duplicates kept (RFC 9110, section 5.2). A list that is frozen
+ * (`Object.freeze`) is one that comes again: it is worth keeping what was made of it.
+ */
 export type HeaderList = readonly HeaderPair[];
 
 /** A part of an open file. Whoever sends it closes `fd`, on every exit. */
@@ -24,7 +27,7 @@ export interface HttpResponse {
   readonly status: number;
   /** The reason phrase, when it is not the status' usual one. */
   readonly reason?: string;
-  /** A list that is frozen (`Object.freeze`) is checked and serialised once, however often it is sent. */
+  /** A list that is frozen is checked and serialised once, however often it is sent. */
   readonly headers: HeaderList;
   readonly body?: Body;
   /** Fields to send after the content, asked for when all of it is sent; for bodies of unknown length. */

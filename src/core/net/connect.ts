@@ -112,14 +112,14 @@ async function openSocket(
     ...(localAddress === undefined ? {} : { localAddress }),
     ...(reader === undefined ? {} : { onread: reader.onread }),
   };
+  const paused = reader !== undefined;
   if (socketPath !== undefined) {
     const { connectPath } = await import('./unix-connect.js');
-    return { socket: await connectPath(socketPath, setup, signal), dnsMs: elapsedMs() };
+    return { socket: await connectPath(socketPath, setup, signal, paused), dnsMs: elapsedMs() };
   }
   const next = proxy?.address ?? { host, port };
   const addresses = await findAddresses(options, next);
   const dnsMs = elapsedMs();
-  const paused = reader !== undefined;
   const socket = await connectFirst({ addresses, port: next.port, signal, paused, socket: setup });
   if (proxy === undefined) return { socket, dnsMs };
   const { goThrough } = await import('./proxy-tunnel.js');

@@ -6,7 +6,7 @@ import type { Timed } from './clock.js';
 import type { ServerContext } from './context.js';
 import { Exchange } from './exchange.js';
 import { toLatin1 } from './latin1.js';
-import { type Fields, parseHead } from './parse-head.js';
+import { type Head, parseHead } from './parse-head.js';
 import { type Origin, type Peer, tlsDetails } from './request.js';
 import { Refusal } from './status.js';
 import { refuseHead } from './turn-away.js';
@@ -38,7 +38,7 @@ export class Connection implements Origin, Timed {
   #state: State = 'head';
   #exchange: Exchange | undefined;
   /** The fields of the last head: a client tends to send the same ones again. */
-  #fields: Fields | undefined;
+  #fields: Head['fields'] | undefined;
   /** What was read before its turn. */
   #ahead: Buffer | undefined;
   #isParsing = false;
