@@ -1,5 +1,6 @@
 import { errorResponse } from '../../http/error-response.js';
 import type { IsTrusted } from '../../http/forwarded.js';
+import { hasHeader } from '../../http/headers.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { encodeScope } from './asgi-scope.js';
 import type { Dispatcher } from './dispatcher.js';
@@ -31,11 +32,14 @@ export function openExchange(request: IncomingRequest, place: ExchangePlace): Pr
     if (head === undefined) return Promise.resolve(errorResponse(400, request.headers));
     if (isBare) return submit(request, place, { head, flags: FLAG.END });
     const length = announcedLength(request);
-    return length !== undefined && length <= INLINE_BYTES
+    return length !== undefined && length <= INLINE_BYTES && !hasHeader(request.headers, 'expect')
       ? openInline(request, place, head)
       : openStreamed(request, place, head);
   }
-  return isBare ? openWsgi(request, place, undefined, {}) : openSpooled(request, place);
+  if (!isBare) return openSpooled(request, place);
+  // One that is said to be 0 is passed on: applications that read content rely on it.
+  const length = request.method === 'GET' ? undefined : announcedLength(request);
+  return openWsgi(request, place, length, {});
 }
 
 interface Opening {
@@ -68,7 +72,7 @@ async function openInline(
 /** The application is called at once; content follows as it comes and as it is taken. */
 function openStreamed(request: IncomingRequest, place: ExchangePlace, head: string): Promise<HttpResponse> {
   const exchange = createExchange(request, place, { head, flags: 0 });
-  const pump = new ContentPump(request.body, WINDOW_BYTES);
+  const pump = new ContentPump(request.body, WINDOW_BYTES, hasHeader(request.headers, 'expect'));
   exchange.startPump(pump);
   place.dispatcher.submit(exchange);
   return exchange.response;
