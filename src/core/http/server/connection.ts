@@ -3,9 +3,10 @@ import type { TLSSocket } from 'node:tls';
 import type { TlsDetails } from '../messages.js';
 import type { CloseReason } from '../server-types.js';
 import type { Timed } from './clock.js';
-import type { ServerContext } from './context.js';
+import { type ServerContext, ServerStopped } from './context.js';
 import { Exchange } from './exchange.js';
 import { toLatin1 } from './latin1.js';
+import { MAX_AHEAD_BYTES, MAX_LINGER_BYTES, TURN_REQUESTS } from './limits.js';
 import { type Head, parseHead } from './parse-head.js';
 import { type Origin, type Peer, tlsDetails } from './request.js';
 import { Refusal } from './status.js';
@@ -16,14 +17,9 @@ import { Wire } from './wire.js';
 /** Waiting for a request or its head; an exchange is under way; the last answer is out; another protocol; over. */
 type State = 'head' | 'exchange' | 'linger' | 'upgraded' | 'closed';
 
-/** Requests of one pipeline that are answered before other connections have their turn. */
-const TURN_REQUESTS = 256;
 /** Texts longer than this are not kept for the sake of their fields. */
 const MAX_KEPT_TEXT = 4096;
-/** What a client may send ahead of its turn before it is no longer read. */
-const MAX_AHEAD_BYTES = 65_536;
 const NO_BYTES = Buffer.alloc(0);
-const MAX_LINGER_BYTES = 1024 * 1024;
 
 /** The life of one HTTP/1 connection (RFC 9112, section 9): one exchange at a time, answers in order. */
 export class Connection implements Origin, Timed {
@@ -91,8 +87,8 @@ export class Connection implements Origin, Timed {
   }
 
   /** The server stops: an idle connection ends now, a busy one after its answer, which ends now if it would never. */
-  drain(): void {
-    this.wire.source?.end?.();
+  drain(isLate: boolean): void {
+    this.#exchange?.drain(isLate);
     if (this.#state !== 'head' || this.#ahead !== undefined) return;
     this.closeReason = 'server';
     this.#linger();
@@ -100,7 +96,14 @@ export class Connection implements Origin, Timed {
 
   destroy(reason: CloseReason): void {
     this.closeReason = reason;
-    this.#socket.destroy();
+    // HTTP/1.0 knows the end of an answer by the FIN: half of one must not look whole.
+    if (this.#exchange?.request.httpVersion === '1.0') this.wire.reset();
+    else this.#socket.destroy();
+  }
+
+  /** Why the connection is gone, unless that is the client's doing. */
+  get cut(): Error | undefined {
+    return this.closeReason === 'server' ? new ServerStopped() : undefined;
   }
 
   onDeadline(): void {
@@ -289,8 +292,6 @@ export class Connection implements Origin, Timed {
   #handOver(head: Buffer): void {
     if (this.#exchange === undefined) return;
     this.detach?.();
-    // As if nobody had read from it yet.
-    Object.assign(this.#socket, { readableFlowing: null });
     handOver(this.#exchange, this.#socket, head, () => {
       if (this.#state !== 'upgraded') return false;
       this.#state = 'exchange';

@@ -1,4 +1,3 @@
-import type { Duplex } from 'node:stream';
 import { errorResponse } from '../error-response.js';
 import type { Handler } from '../handler.js';
 import { getHeader } from '../headers.js';
@@ -14,8 +13,11 @@ export interface AnyConnection {
   readonly peer: Peer;
   readonly requests: number;
   readonly closeReason: CloseReason;
-  /** Ends it now when idle, else after what is under way. */
-  drain(): void;
+  /**
+   * Ends it now when idle, else after what is under way. When it is late, answers that have been quiet since the last
+   * call are no longer waited for.
+   */
+  drain(isLate: boolean): void;
   destroy(reason: 'server'): void;
 }
 
@@ -30,8 +32,16 @@ export interface TimedRequest {
 export interface Outcome {
   readonly status: number;
   readonly bytes: number;
+  /** Not all of it was sent: as the client left, or for the reason `error`. */
   readonly aborted: boolean;
   readonly error?: unknown;
+}
+
+/** Why an answer is not complete that had no more time. */
+export class ServerStopped extends Error {
+  constructor() {
+    super('the server stopped before the answer was complete');
+  }
 }
 
 const DEFAULT_EVENTS: readonly ServerEvent['type'][] = ['listening', 'request', 'closed'];
@@ -55,8 +65,6 @@ export class ServerContext {
   readonly wantsRequests: boolean;
   readonly wantsConnections: boolean;
   readonly connections = new Set<AnyConnection>();
-  /** Streams of HTTP/2 that go on for as long as their client likes. */
-  readonly endless = new Set<Duplex>();
   requests = 0;
   isStopping = false;
   onEmpty: (() => void) | undefined;
@@ -133,12 +141,6 @@ export class ServerContext {
     });
   }
 
-  /** Cuts a stream when the server stops. */
-  addEndless(stream: Duplex): void {
-    this.endless.add(stream);
-    stream.once('close', () => this.endless.delete(stream));
-  }
-
   /** The answer to a request whose handler failed. */
   failedAnswer(request: IncomingRequest): HttpResponse {
     return errorResponse(500, request.headers);
@@ -146,7 +148,9 @@ export class ServerContext {
 
   reportRequest(timed: TimedRequest, outcome: Outcome): void {
     this.requests += 1;
-    if (!this.wantsRequests && !(this.#wantsFailures && outcome.status >= 500)) return;
+    const { status, aborted, error } = outcome;
+    const isFailure = status >= 500 || (aborted && error !== undefined);
+    if (!this.wantsRequests && !(this.#wantsFailures && isFailure)) return;
     this.#tell(timed.request, timed, outcome);
   }
 

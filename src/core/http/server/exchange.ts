@@ -2,18 +2,14 @@ import type { HeaderList, HttpResponse } from '../messages.js';
 import { planAnswer, serializeFields } from './answer-head.js';
 import { BodyReader } from './body-reader.js';
 import type { Connection } from './connection.js';
-import { plainAnswer } from './context.js';
+import { plainAnswer, ServerStopped } from './context.js';
 import { createDecoder } from './decode-body.js';
-import { bodyLimit } from './limits.js';
+import { bodyLimit, FIRST_PROBE_MS, MAX_PROBE_MS } from './limits.js';
 import { CHUNKED, type Head } from './parse-head.js';
 import { type RequestOwner, ServerRequest } from './request.js';
 import { discardBody, type Sender, sendContent } from './send-content.js';
 import { Refusal } from './status.js';
 import { wantsUpgrade } from './upgrade.js';
-
-/** When a half-closed client is first asked whether it is still there; then less and less often. */
-const FIRST_PROBE_MS = 200;
-const MAX_PROBE_MS = 30_000;
 
 /** Waiting for the handler; sending its answer; reading a body nobody wanted; done. */
 type Phase = 'handling' | 'sending' | 'draining' | 'over';
@@ -108,6 +104,7 @@ export class Exchange implements RequestOwner, Sender {
 
   /** The client has closed its side: fine, unless there was to be more. */
   endOfInput(): void {
+    if (this.#phase === 'sending') this.origin.wire.source?.watchClient?.();
     if (this.isBodyComplete) {
       if (this.#phase === 'handling') this.#awaitHandler();
       return;
@@ -127,13 +124,28 @@ export class Exchange implements RequestOwner, Sender {
     return false;
   }
 
+  /** The server stops: what would never end ends now; late, who only waits for more to send is told to give up. */
+  drain(isLate: boolean): void {
+    const { source } = this.origin.wire;
+    if (source?.end !== undefined) source.end();
+    else if (isLate && source?.isQuiet?.() === true) this.#cause ??= new ServerStopped();
+    else return;
+    this.request.abort(new ServerStopped());
+  }
+
   /** The connection is gone. */
   abort(): void {
     const phase = this.#phase;
+    const { context, cut } = this.origin;
     this.#phase = 'over';
-    this.request.abort();
-    if (phase === 'handling')
-      this.origin.context.reportRequest(this, { status: 499, bytes: 0, aborted: true });
+    this.request.abort(cut);
+    if (phase !== 'handling') return;
+    context.reportRequest(this, {
+      status: cut === undefined ? 499 : 503,
+      bytes: 0,
+      aborted: true,
+      error: cut,
+    });
   }
 
   earlyHints(headers: HeaderList): void {
@@ -178,6 +190,7 @@ export class Exchange implements RequestOwner, Sender {
     this.#status = response.status;
     this.#cause = cause;
     sendContent(wire, plan, response, this);
+    if (this.origin.hasPeerEnded) wire.source?.watchClient?.();
   }
 
   /** Whether the client can be told that the connection stays: not when it may still send what nobody will read. */
@@ -199,16 +212,17 @@ export class Exchange implements RequestOwner, Sender {
       this.fail(error);
       return;
     }
-    const isGone = this.#phase === 'over';
+    // What a client that left has made fail is no failure.
+    const isGone = this.#phase === 'over' || origin.wire.socket.destroyed;
     origin.context.reportRequest(this, {
       status: this.#status,
       bytes,
       aborted: error !== undefined,
-      error: error ?? this.#cause,
+      error: this.#cause ?? (isGone ? origin.cut : error),
     });
     if (isGone) return;
     if (error !== undefined) {
-      origin.wire.socket.destroy();
+      origin.destroy('server');
       return;
     }
     this.#phase = 'draining';

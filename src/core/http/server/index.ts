@@ -6,6 +6,8 @@ import { ServerContext } from './context.js';
 import { type OpenListener, openListeners } from './listeners.js';
 
 const DEFAULT_GRACE_MS = 10_000;
+/** An answer of which nothing was sent for so long only waits. */
+const QUIET_MS = 1000;
 
 /**
  * Answers requests with a handler until it is stopped: HTTP/1.1 on sockets of its own, HTTP/2 by ALPN or prior
@@ -83,11 +85,11 @@ async function drain(context: ServerContext, { graceMs, idleMs, hurry }: Patienc
   const isEmpty = new Promise<void>((resolve) => {
     context.onEmpty = resolve;
   });
-  for (const stream of context.endless) stream.destroy();
-  for (const connection of [...context.connections]) connection.drain();
+  for (const connection of [...context.connections]) connection.drain(false);
   if (context.connections.size > 0) {
     const grace = new AbortController();
     const timeUp = delay(graceMs, undefined, { signal: grace.signal }).catch(() => {});
+    drainLate(context, graceMs, grace.signal).catch(() => {});
     await Promise.race([isEmpty, timeUp]);
     grace.abort();
     context.destroyAll();
@@ -95,4 +97,16 @@ async function drain(context: ServerContext, { graceMs, idleMs, hurry }: Patienc
   }
   await context.handler.close?.();
   context.emit({ type: 'closed', requests: context.requests });
+}
+
+/**
+ * From half of the grace time on, answers that only wait for something to happen are no longer waited for. Not
+ * earlier: nobody can tell a feed without end from a report that is still being made.
+ */
+async function drainLate(context: ServerContext, graceMs: number, signal: AbortSignal): Promise<void> {
+  const pauseMs = Math.min(QUIET_MS, graceMs / 8);
+  for (let waitMs = graceMs / 2; ; waitMs = pauseMs) {
+    await delay(waitMs, undefined, { signal });
+    for (const connection of [...context.connections]) connection.drain(true);
+  }
 }

@@ -23,6 +23,17 @@ export const DEFAULT_TIMERS: ServerTimers = {
   lingerMs: 2_000,
 };
 
+/** When a half-closed client is first asked whether it is still there; then less and less often. */
+export const FIRST_PROBE_MS = 200;
+export const MAX_PROBE_MS = 30_000;
+
+/** Requests of one pipeline that are answered before other connections have their turn. */
+export const TURN_REQUESTS = 256;
+/** What a client may send ahead of its turn before it is no longer read. */
+export const MAX_AHEAD_BYTES = 65_536;
+/** What a client may still send after its last answer. */
+export const MAX_LINGER_BYTES = 1024 * 1024;
+
 /** The most bytes a request's body may have. */
 export function bodyLimit(limits: ServerLimits, request: IncomingRequest): number {
   return typeof limits.maxBodyBytes === 'number' ? limits.maxBodyBytes : limits.maxBodyBytes(request);

@@ -38,7 +38,7 @@ export class ServerRequest implements IncomingRequest {
   #empty: Readable | undefined;
   #abort: AbortController | undefined;
   #onAbort: (() => void) | undefined;
-  #isGone = false;
+  #gone: Error | undefined;
   #place: ParsedTarget | undefined;
   #client: ForwardedClient | undefined;
 
@@ -125,12 +125,12 @@ export class ServerRequest implements IncomingRequest {
 
   get signal(): AbortSignal {
     this.#abort ??= new AbortController();
-    if (this.#isGone) this.#abort.abort(clientLeft());
+    if (this.#gone !== undefined) this.#abort.abort(this.#gone);
     return this.#abort.signal;
   }
 
   onAbort(listener: () => void): void {
-    if (this.#isGone) listener();
+    if (this.#gone !== undefined) listener();
     else this.#onAbort = listener;
   }
 
@@ -143,12 +143,12 @@ export class ServerRequest implements IncomingRequest {
     return this.#find() !== undefined;
   }
 
-  /** The client has left before its answer was complete. */
-  abort(): void {
-    this.#isGone = true;
-    this.#abort?.abort(clientLeft());
+  /** The client has left before its answer was complete, or nobody will hear the rest for another reason. */
+  abort(reason = new Error('the client has left')): void {
+    this.#gone ??= reason;
+    this.#abort?.abort(reason);
     this.#onAbort?.();
-    this.#owner.content?.destroy(clientLeft());
+    this.#owner.content?.destroy(reason);
   }
 
   /** What the peer says of its client, when it is one that is believed. */
@@ -167,10 +167,6 @@ export class ServerRequest implements IncomingRequest {
     this.#place ??= parseTarget(this.target);
     return this.#place;
   }
-}
-
-function clientLeft(): Error {
-  return new Error('the client has left');
 }
 
 /** In the absolute form the target's host counts, and Host is to be ignored (RFC 9112, section 3.2.2). */

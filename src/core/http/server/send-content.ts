@@ -4,6 +4,7 @@ import { getHeader } from '../headers.js';
 import type { Body, HeaderList, HttpResponse } from '../messages.js';
 import { type AnswerPlan, isFileBody, serializeFields } from './answer-head.js';
 import { sendFile } from './file-body.js';
+import { FIRST_PROBE_MS } from './limits.js';
 import type { Wire } from './wire.js';
 
 /** Who wants to know what became of an answer. */
@@ -19,6 +20,8 @@ export interface Sender {
 const COPY_BYTES = 8192;
 /** Larger bodies are sent in pieces of this size. */
 const PIECE_BYTES = 256 * 1024;
+/** A pause in which a half-closed client that cannot be asked is taken to have left. */
+const QUIET_MS = 2000;
 /** How long a head waits for the first content, so that a source that fails at once can still become a 500. */
 const HEAD_WAIT_MS = 10;
 
@@ -74,8 +77,10 @@ class StreamSender {
   readonly #sender: Sender;
   #head: string;
   #bytes = 0;
+  #bytesSeen = -1;
   #isOver = false;
   readonly #timer: NodeJS.Timeout;
+  #probe: NodeJS.Timeout | undefined;
 
   constructor(wire: Wire, plan: AnswerPlan, response: HttpResponse, source: Readable, sender: Sender) {
     this.#wire = wire;
@@ -88,6 +93,8 @@ class StreamSender {
     wire.source = {
       destroy: () => this.#stop(new Error('the client has left')),
       ...(isEventStream(response) && { end: () => this.#endEarly() }),
+      watchClient: () => this.#watchClient(plan.framing === 'chunked' ? FIRST_PROBE_MS : QUIET_MS),
+      isQuiet: () => this.#isQuiet(),
     };
     source.on('error', (error) => this.#stop(error));
     source.on('close', () => {
@@ -124,6 +131,29 @@ class StreamSender {
     this.#wire.whenDrained(() => this.#source.resume());
   }
 
+  #isQuiet(): boolean {
+    const before = this.#bytesSeen;
+    this.#bytesSeen = this.#bytes;
+    return this.#bytes === before && this.#wire.socket.writableLength === 0;
+  }
+
+  /**
+   * Has a client that closed its side left, or does it wait for the rest? What is sent tells: one that left answers
+   * with a reset. In a pause between chunks that is a zero before the next one's size (RFC 9112, section 7.1); where
+   * there are no chunks nothing can be sent, and a long pause has to do.
+   */
+  #watchClient(firstMs: number, pauseMs = firstMs): void {
+    const before = this.#bytes;
+    this.#probe = setTimeout(() => {
+      if (this.#bytes !== before || this.#wire.socket.writableLength > 0) {
+        this.#watchClient(firstMs);
+      } else if (this.#plan.framing === 'chunked') {
+        this.#wire.text('0');
+        this.#watchClient(firstMs, pauseMs * 3);
+      } else this.#wire.socket.destroy();
+    }, pauseMs);
+  }
+
   #end(): void {
     if (this.#isOver) return;
     if (this.#plan.framing !== 'chunked') {
@@ -153,6 +183,7 @@ class StreamSender {
     if (this.#isOver) return;
     this.#isOver = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#probe);
     this.#wire.text(this.#head + last);
     this.#sender.sent(this.#bytes);
   }
@@ -161,6 +192,7 @@ class StreamSender {
     if (this.#isOver) return;
     this.#isOver = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#probe);
     discardBody(this.#source);
     // With the head still here nothing has been said: the failure may have an answer of its own.
     this.#sender.sent(this.#head === '' ? this.#bytes : -1, error);

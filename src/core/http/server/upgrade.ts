@@ -17,6 +17,8 @@ export function wantsUpgrade(head: Head): boolean {
  */
 export function handOver(exchange: Exchange, socket: Socket, head: Buffer, takeBack: () => boolean): void {
   const { handler } = exchange.origin.context;
+  // As if nobody had read from it yet.
+  Object.assign(socket, { readableFlowing: null });
   Promise.resolve(handler.upgrade?.(exchange.request, socket, head)).then(
     (response) => {
       if (typeof response === 'object' && takeBack()) exchange.answer(response);

@@ -14,6 +14,10 @@ export interface Source {
   destroy(): void;
   /** Ends it in order, though there would be more; only what goes on for ever can. */
   end?(): void;
+  /** The client has closed its side: from now on it is to be found out whether it is still there. */
+  watchClient?(): void;
+  /** Whether nothing has come from it since this was last asked, and nothing waits to be sent. */
+  isQuiet?(): boolean;
 }
 
 /** The writing side of a connection: joins what is small, and says when the client does not read. */
@@ -118,6 +122,12 @@ export class Wire {
   whenDrained(callback: () => void): void {
     this.#drained = callback;
     this.#owner.deadline = this.#progress();
+  }
+
+  /** Ends the connection by a reset, where it knows one. */
+  reset(): void {
+    if (this.isPlain && this.socket.remoteAddress !== undefined) this.socket.resetAndDestroy();
+    else this.socket.destroy();
   }
 
   /** The connection is gone. */
