@@ -51,7 +51,8 @@ const uvicorn = (http: string, loop: string): Rival => ({
 const nettool: Rival = {
   name: 'nettool',
   command: (app, port) => [
-    ...[process.execPath, '--import', 'tsx', 'bench/serve-python.ts'],
+    // The flag is one that the binary carries.
+    ...[process.execPath, '--min-semi-space-size=4', '--import', 'tsx', 'bench/serve-python.ts'],
     ...[`bench/apps/${app.replace(':', '.py:')}`, PYTHON, String(port)],
   ],
 };

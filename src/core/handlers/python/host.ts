@@ -47,7 +47,6 @@ export class PythonHost implements ExchangeOwner {
   #watch: FolderWatch | undefined;
   #closing: Promise<void> | undefined;
   #exchangePlace: ExchangePlace | undefined;
-  #lastId = 0;
 
   constructor(options: SettledOptions, place: PythonPlace) {
     this.#options = options;
@@ -96,7 +95,6 @@ export class PythonHost implements ExchangeOwner {
       dispatcher: this.#dispatcher,
       kind: this.application.kind,
       prefix: this.#options.prefix,
-      nextId: () => this.#nextId(),
     };
     return openExchange(request, this.#exchangePlace);
   }
@@ -106,7 +104,7 @@ export class PythonHost implements ExchangeOwner {
     const refused = refuseHandshake(request) ?? this.#refuse(request);
     const scope = encodeScope(request, this.#options.prefix);
     if (refused !== undefined || scope === undefined) return refused ?? errorResponse(400, request.headers);
-    const opening = { kind: FRAME.WS_OPEN, id: this.#nextId(), head: scope };
+    const opening = { kind: FRAME.WS_OPEN, id: 0, ...scope };
     const exchange = new WebSocketExchange(this, request, opening, {
       socket,
       accept: (accepted) => this.#webSockets.accept(request, socket, head, accepted),
@@ -219,11 +217,6 @@ export class PythonHost implements ExchangeOwner {
     const failure = { status: 503 as const, message };
     this.onFailure(request, failure);
     return this.answerFailure(request, failure);
-  }
-
-  #nextId(): number {
-    this.#lastId = (this.#lastId + 1) % 0xffff_ffff;
-    return this.#lastId;
   }
 
   #tellApplication(): void {

@@ -3,8 +3,8 @@ import type { Body, HeaderList, HttpResponse, IncomingRequest } from '../../http
 import { AnswerBody } from './answer-body.js';
 import { closeAnswerFile, openAnswerFile } from './answer-file.js';
 import { parseHead, toText } from './answer-head.js';
-import { FLAG, FRAME, type IncomingFrame, type OutgoingFrame } from './frames.js';
-import type { Exchange, Lane } from './lane.js';
+import { FLAG, FRAME, type IncomingFrame } from './frames.js';
+import type { Exchange, Lane, OpeningFrame } from './lane.js';
 import type { ContentPump } from './request-content.js';
 
 /** A client that stays this long is watched: whether it leaves, and whether it has waited too long. */
@@ -36,8 +36,7 @@ type Phase = 'waiting' | 'answered' | 'over';
 
 /** One HTTP request in a worker. */
 export class HttpExchange implements Exchange {
-  readonly id: number;
-  readonly opening: OutgoingFrame;
+  readonly opening: OpeningFrame;
   readonly askedAt = performance.now();
   readonly response: Promise<HttpResponse>;
   lane: Lane | undefined;
@@ -53,11 +52,10 @@ export class HttpExchange implements Exchange {
   #trailers: PromiseWithResolvers<HeaderList> | undefined;
   #onAbort: (() => void) | undefined;
 
-  constructor(owner: ExchangeOwner, request: IncomingRequest, opening: OutgoingFrame & { id: number }) {
+  constructor(owner: ExchangeOwner, request: IncomingRequest, opening: OpeningFrame) {
     this.#owner = owner;
     this.#request = request;
     this.opening = opening;
-    this.id = opening.id;
     this.response = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -106,7 +104,8 @@ export class HttpExchange implements Exchange {
 
   /** It was sent: content may follow. */
   onStarted(): void {
-    const { lane, id } = this;
+    const { lane } = this;
+    const { id } = this.opening;
     if (this.#pump === undefined || lane === undefined) return;
     this.#pump
       .run((body) => lane.send({ kind: FRAME.BODY, id, body }))
@@ -156,7 +155,7 @@ export class HttpExchange implements Exchange {
       return;
     }
     const body = new AnswerBody({
-      onTaken: (number) => this.lane?.send({ kind: FRAME.CREDIT, id: this.id, number }),
+      onTaken: (number) => this.lane?.send({ kind: FRAME.CREDIT, id: this.opening.id, number }),
       onDropped: () => this.#leave(),
     });
     this.#body = body;
@@ -178,7 +177,8 @@ export class HttpExchange implements Exchange {
 
   async #sendFile(frame: IncomingFrame): Promise<void> {
     const { lane } = this;
-    const reply = (number: number): void => lane?.send({ kind: FRAME.FILE_REPLY, id: this.id, number });
+    const reply = (number: number): void =>
+      lane?.send({ kind: FRAME.FILE_REPLY, id: this.opening.id, number });
     try {
       const file = await openAnswerFile(frame.body);
       if (this.#phase !== 'waiting' || this.#isGone) {

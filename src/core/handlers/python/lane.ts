@@ -1,12 +1,15 @@
 import type { Duplex } from 'node:stream';
+import { ExchangeTable } from './exchange-table.js';
 import { encodeFrames, FLAG, FRAME, FrameReader, type IncomingFrame, type OutgoingFrame } from './frames.js';
 import type { PythonWorker } from './worker.js';
 
+/** The frame that opens an exchange. */
+export type OpeningFrame = OutgoingFrame & { id: number };
+
 /** One request or WebSocket on its way to a worker and back. */
 export interface Exchange {
-  readonly id: number;
-  /** The frame that opens it. */
-  readonly opening: OutgoingFrame;
+  /** The frame that opens it; its lane gives it its identifier. */
+  readonly opening: OpeningFrame;
   /** Where it runs, once it was sent. */
   lane: Lane | undefined;
   /** When it was asked for, by `performance.now()`. */
@@ -46,7 +49,7 @@ export class Lane {
   readonly index: number;
   readonly isShared: boolean;
   /** In the order they were sent. */
-  readonly open = new Map<number, Exchange>();
+  open = new ExchangeTable();
   /** Its request hangs: nothing more is expected of it. */
   isStuck = false;
   /** When the last batch was sent, as long as it is not acknowledged (shared lanes). */
@@ -85,7 +88,7 @@ export class Lane {
     for (const exchange of batch) {
       exchange.lane = this;
       exchange.sentAt = now;
-      this.open.set(exchange.id, exchange);
+      this.open.add(exchange);
     }
     this.movedAt = now;
     if (this.isShared) this.unacknowledgedSince = now;
@@ -100,13 +103,13 @@ export class Lane {
 
   /** The client has gone, or waited too long: a shared lane lets go at once, a thread has to finish first. */
   abort(exchange: Exchange, flags = 0): void {
-    this.send({ kind: FRAME.ABORT, id: exchange.id, flags });
-    if (this.isShared) this.#finish(exchange.id);
+    this.send({ kind: FRAME.ABORT, id: exchange.opening.id, flags });
+    if (this.isShared) this.#finish(exchange.opening.id);
   }
 
   /** The exchange is answered, though the worker has not said so itself. */
   settle(exchange: Exchange): void {
-    this.#finish(exchange.id);
+    this.#finish(exchange.opening.id);
     if (this.isFree) this.#owner?.onFree(this);
   }
 
@@ -147,8 +150,8 @@ export class Lane {
 
   /** The worker's end is closed: it is gone, or about to be. */
   #onClose(): void {
-    const lost = [...this.open.values()];
-    this.open.clear();
+    const lost = this.open.values();
+    this.open = new ExchangeTable();
     const reason = this.worker.lossReason();
     lost.forEach((exchange, position) => {
       // A thread works in order: what stands behind the first was not begun, and can go to another.

@@ -41,13 +41,13 @@ class Slot:
 
     def run(self):
         """Until the front closes the stream."""
-        pending, recv = self.pending, self.stream.recv
+        pending, stream, read = self.pending, self.stream, self.frames.read
         try:
             while True:
-                data = recv(262144)
-                if not data:
+                found = read(stream)
+                if found is None:
                     return
-                self.feed(data)
+                self.take(found)
                 while pending:
                     try:
                         job = pending.popleft()
@@ -58,8 +58,8 @@ class Slot:
         except (ConnectionError, BrokenPipeError):
             return  # the front is gone
 
-    def feed(self, data):
-        for ident, kind, flags, number, head, body in self.frames.feed(data):
+    def take(self, found):
+        for ident, kind, flags, number, head, body in found:
             if kind == REQUEST:
                 self.pending.append((ident, flags, head, body))
                 continue
@@ -90,20 +90,20 @@ class Slot:
     def wait(self):
         """Blocks for the next frames of the front; whatever was not begun goes back to it first."""
         self.give_back()
-        data = self.stream.recv(262144)
-        if not data:
+        found = self.frames.read(self.stream)
+        if found is None:
             raise ClientDisconnected("the server is going away")
-        self.feed(data)
+        self.take(found)
         self.give_back()
 
     def poll(self):
         """Takes in what the front has sent, without waiting."""
         try:
-            data = self.stream.recv(262144, MSG_DONTWAIT)
+            found = self.frames.read(self.stream, MSG_DONTWAIT)
         except BlockingIOError:
             return
-        if data:
-            self.feed(data)
+        if found:
+            self.take(found)
 
     def recall(self):
         """From the control thread: what waits behind a slow request goes back, what is finished goes out."""
