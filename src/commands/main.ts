@@ -6,6 +6,7 @@ import { describePlatform } from '../core/platform/os.js';
 import { createContext, createRun, type GlobalFlags, type Io, peekFlags, type Run } from './context.js';
 import { exitCodeFor } from './exit-codes.js';
 import { toJsonLine } from './output/reporter.js';
+import { translatePeerFlag } from './peer-flags.js';
 import { createProgram, VersionRequested } from './program.js';
 import { toErrorEvent, viewError } from './views/error.js';
 
@@ -46,7 +47,7 @@ interface Failed {
 
 /** Says what went wrong, in words on stderr and with `--json` as a document on stdout, and numbers it. */
 function reportFailure(error: unknown, { run, flags, command }: Failed): number {
-  const failure = error instanceof CommanderError ? toUsageError(error) : toNettoolError(error);
+  const failure = error instanceof CommanderError ? toUsageError(error, command) : toNettoolError(error);
   const exitCode = exitCodeFor(failure.code);
   const event = toErrorEvent(failure, command, exitCode);
   const { io, json, redact, style, verbose } = createContext(run, flags);
@@ -106,12 +107,16 @@ function printVersion({ json }: GlobalFlags, io: Io): void {
 }
 
 /** commander's `error: unknown option '--jsn'\n(Did you mean --json?)` as our sentence and hint. */
-function toUsageError(error: CommanderError): NettoolError {
+function toUsageError(error: CommanderError, command: string | undefined): NettoolError {
   if (error.code === 'commander.help')
     return new NettoolError('USAGE', 'a command is missing', { hint: HELP });
   const [sentence = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
   const meant = suggestion?.match(/Did you mean (.*)\?\)/)?.[1];
-  return new NettoolError('USAGE', sentence, { hint: meant === undefined ? HELP : `did you mean ${meant}?` });
+  const unknown = /^unknown option '(--?[^'=]+)/.exec(sentence)?.[1];
+  const here = command === 'serve' && unknown !== undefined ? translatePeerFlag(unknown) : undefined;
+  if (here !== undefined) return new NettoolError('USAGE', sentence, { hint: `here: ${here}` });
+  const help = command === undefined ? HELP : `see 'nettool ${command} --help'`;
+  return new NettoolError('USAGE', sentence, { hint: meant === undefined ? help : `did you mean ${meant}?` });
 }
 
 const HELP = "see 'nettool --help', or 'nettool <command> --help'";

@@ -51,10 +51,7 @@ export async function createOperation(options: OperationOptions): Promise<Operat
   if (metrics !== undefined) wrappers.push(metrics.wrapper);
   if (flags.rateLimit !== undefined) {
     const { limitRequests } = await import('../core/http/wrappers/rate-limit.js');
-    const { clientAddress } = await import('../core/http/forwarded-client.js');
-    wrappers.push(
-      limitRequests({ ...flags.rateLimit, addressOf: (request) => clientAddress(request, isTrusted) }),
-    );
+    wrappers.push(limitRequests(flags.rateLimit));
   }
   const users = await userWrapper(flags, addSecret);
   if (users !== undefined) wrappers.push(users);

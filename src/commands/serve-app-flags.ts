@@ -15,6 +15,9 @@ export interface AppFlags {
   readonly proxy?: readonly MountFlag[];
   readonly cgi?: readonly MountFlag[];
   readonly fastcgi?: readonly MountFlag[];
+  readonly fastcgiRoot?: string;
+  readonly fastcgiExt?: readonly string[];
+  readonly env?: readonly string[];
   readonly upstreamHost?: string | true;
   readonly balance?: 'round-robin' | 'least-connections' | 'hash';
   readonly healthCheck?: string;
@@ -53,6 +56,18 @@ export function addAppFlags(command: Command): Command {
       '--fastcgi <prefix=address>',
       'have host:port or unix:/path run the scripts of the target folder',
       collectMount,
+    )
+    .optionsGroup('Scripts (--cgi, --fastcgi):')
+    .option(
+      '--env <name[=value]>',
+      'a variable they get; without a value the one it has here (repeatable)',
+      parseEnv,
+    )
+    .option('--fastcgi-root <folder>', 'the target folder as the FastCGI server sees it, in a container')
+    .option(
+      '--fastcgi-ext <.ext[,.ext]>',
+      'which files are its scripts, the first also as index (default: .php)',
+      parseExtensions,
     )
     .optionsGroup('Upstreams (--proxy):')
     .option(
@@ -126,6 +141,20 @@ function collectRewrite(text: string, previous: readonly RewriteFlag[] = []): Re
   } catch {
     throw new InvalidArgumentError(`'${text.slice(0, arrow)}' is not a regular expression.`);
   }
+}
+
+function parseEnv(text: string, previous: readonly string[] = []): string[] {
+  if (!/^[A-Za-z_]\w*(?:=|$)/.test(text))
+    throw new InvalidArgumentError(`'${text}' is not NAME or NAME=value.`);
+  return [...previous, text];
+}
+
+function parseExtensions(text: string): string[] {
+  const extensions = text.split(',').map((extension) => extension.toLowerCase());
+  if (!extensions.every((extension) => /^\.[\w.-]+$/.test(extension))) {
+    throw new InvalidArgumentError(`'${text}' is not a list like .php,.cgi.`);
+  }
+  return extensions;
 }
 
 function parseWorkers(text: string): number | 'auto' {

@@ -18,6 +18,7 @@ export interface ServerFlags {
   readonly bodyTimeout?: number;
   readonly keepAlive?: number;
   readonly maxConnections?: number;
+  readonly gracefulTimeout?: number;
   readonly rateLimit?: { readonly requests: number; readonly perMs: number };
   readonly limitRate?: number;
   readonly proxyProtocol?: boolean;
@@ -53,7 +54,11 @@ export function addServerFlags(command: Command): Command {
     .option('--redirect-http <port>', 'send clients of plain HTTP on this port to HTTPS', parsePort)
     .option('--hsts', 'tell browsers to come by HTTPS only from now on')
     .option('--proxy-protocol', 'expect a PROXY header (v1 or v2) on every connection')
-    .option('--trust-proxy <cidr>', 'believe what these proxies say of their clients (repeatable)', collect)
+    .option(
+      '--trust-proxy <cidr>',
+      'believe what these proxies say of their clients; unix is who comes by a Unix socket (repeatable)',
+      collect,
+    )
     .optionsGroup('Limits:')
     .option('--max-header-size <size>', 'request line and header fields (default: 16KiB; 431)', parseSize)
     .option('--header-timeout <time>', 'for a request head to arrive (default: 15s; 408)', parseDuration)
@@ -79,6 +84,11 @@ export function addServerFlags(command: Command): Command {
       ),
     )
     .option('--log-file <path>', 'log requests to this file instead (SIGUSR1 opens it anew)')
+    .option(
+      '--graceful-timeout <time>',
+      'how long running answers may take once it is to stop (default: 10s)',
+      parseDuration,
+    )
     .option('--health <url-path>', 'answer 200 there while the server runs')
     .option('--metrics <url-path>', 'answer with Prometheus metrics there')
     .option('--request-id', 'give each request an X-Request-Id, for applications, clients and logs');

@@ -1,13 +1,15 @@
 import { existsSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { NettoolError } from '../core/errors.js';
 import type { HandlerTarget, MountTarget } from '../core/handlers/index.js';
-import type { StaticTarget } from '../core/handlers/static/index.js';
 import type { Context } from './context.js';
 import { parsePort } from './options.js';
 import type { AppFlags, MountFlag } from './serve-app-flags.js';
 import { type FolderFlags, toFolderFeatures } from './serve-folder-flags.js';
+import { refuseMissing } from './serve-missing.js';
+import { toCgi, toFastcgi } from './serve-scripts.js';
+import type { ServerFlags } from './serve-server-flags.js';
 import { type StaticFlags, toStaticOptions } from './serve-static-flags.js';
 
 /** What events of applications and upstreams look like from here. */
@@ -16,7 +18,7 @@ export type OnSiteEvent = (event: { readonly type: string }) => void;
 /** What decides about targets. */
 export interface TargetOptions {
   readonly context: Context;
-  readonly flags: AppFlags & FolderFlags & StaticFlags;
+  readonly flags: AppFlags & FolderFlags & ServerFlags & StaticFlags;
   readonly onEvent: OnSiteEvent;
   /** Whose forwarded headers are believed. */
   readonly isTrusted: (address: string) => boolean;
@@ -52,7 +54,8 @@ export async function planServe(args: readonly unknown[], options: TargetOptions
   for (const { prefix, value } of flags.app ?? [])
     mounts.push({ prefix, target: await toTarget(value, prefix, false, options) });
   for (const flag of flags.proxy ?? []) mounts.push({ prefix: flag.prefix, target: toProxy(flag, options) });
-  for (const flag of flags.cgi ?? []) mounts.push({ prefix: flag.prefix, target: toCgi(flag, options) });
+  for (const flag of flags.cgi ?? [])
+    mounts.push({ prefix: flag.prefix, target: toCgi(flag, folder, options) });
   for (const flag of flags.fastcgi ?? [])
     mounts.push({ prefix: flag.prefix, target: toFastcgi(flag, folder, options) });
   const codeFolders = mounts.flatMap((mount) =>
@@ -92,6 +95,8 @@ async function toTarget(
   const isApplication =
     flags.wsgi === true || flags.asgi === true || (PROGRAM.test(name) && !stat?.isDirectory());
   const { isPythonTarget } = await import('../core/handlers/python/target.js');
+  const isModule = isPythonTarget(name) && !name.includes('.py');
+  if (!isModule && flags.wsgi !== true && flags.asgi !== true) refuseMissing(name, context.io.cwd);
   if (
     !isPlain &&
     (flags.wsgi === true || flags.asgi === true || (isPythonTarget(name) && !stat?.isDirectory()))
@@ -108,7 +113,7 @@ async function toTarget(
 }
 
 function toPython(target: string, prefix: string, options: TargetOptions): HandlerTarget {
-  const { context, flags, onEvent } = options;
+  const { context, flags, onEvent, isTrusted } = options;
   if (flags.wsgi === true && flags.asgi === true) {
     throw new NettoolError('USAGE', '--wsgi and --asgi exclude each other');
   }
@@ -129,9 +134,11 @@ function toPython(target: string, prefix: string, options: TargetOptions): Handl
       ...(flags.threads !== undefined && { threads: flags.threads }),
       ...(flags.requestTimeout !== undefined && { requestTimeoutMs: flags.requestTimeout }),
       ...(flags.bootTimeout !== undefined && { bootTimeoutMs: flags.bootTimeout }),
+      ...(flags.gracefulTimeout !== undefined && { graceMs: flags.gracefulTimeout }),
       ...(flags.maxRequests !== undefined && { maxRequests: flags.maxRequests }),
       ...(flags.reload === true && { reload: true }),
       ...(flags.debug === true && { debug: true }),
+      isTrusted,
       onEvent,
     },
   };
@@ -170,37 +177,6 @@ function toProxy({ prefix, value }: MountFlag, { flags, onEvent, isTrusted }: Ta
       ...(flags.healthCheck !== undefined && { healthCheck: { ...HEALTH_CHECK, path: flags.healthCheck } }),
       ...(flags.requestTimeout !== undefined && { responseTimeoutMs: flags.requestTimeout }),
     },
-  };
-}
-
-function toCgi(
-  { prefix, value }: MountFlag,
-  { context, flags, onEvent, isTrusted }: TargetOptions,
-): HandlerTarget {
-  const folder = resolve(context.io.cwd, value);
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new NettoolError('USAGE', `--cgi ${prefix}=${value}: there is no such folder`);
-  }
-  const timeout = flags.requestTimeout === undefined ? {} : { timeoutMs: flags.requestTimeout };
-  return { kind: 'cgi', options: { folder, prefix, isTrusted, onEvent, ...timeout } };
-}
-
-/** The scripts are those of the target folder; where a folder has the prefix's name, those in it, as URLs have it. */
-function toFastcgi(
-  { prefix, value }: MountFlag,
-  files: StaticTarget | undefined,
-  { flags, onEvent, isTrusted }: TargetOptions,
-): HandlerTarget {
-  if (files === undefined || !statSync(files.root, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new NettoolError('USAGE', `--fastcgi ${prefix}=${value}: the target is no folder with scripts`);
-  }
-  const below = join(files.root, prefix);
-  const root = statSync(below, { throwIfNoEntry: false })?.isDirectory() ? below : files.root;
-  const timeout = flags.requestTimeout === undefined ? {} : { timeoutMs: flags.requestTimeout };
-  return {
-    kind: 'fastcgi',
-    options: { address: value, root, prefix, isTrusted, onEvent, ...timeout },
-    files: { ...files, root },
   };
 }
 

@@ -101,7 +101,7 @@ async function serve(context: Context, args: readonly unknown[], flags: ServeFla
     if (seat !== undefined) return await seat.run(...(await workInSeat(parts)));
     return needsWorkers(plan, flags) ? await serveAsMaster(parts) : await serveAlone(parts);
   } catch (error) {
-    throw explainBusyPort(error);
+    throw explain(error);
   } finally {
     report.close();
   }
@@ -145,6 +145,7 @@ async function serveAsMaster({ context, flags, plan, report, tls }: Parts): Prom
       ...(tls !== undefined && { tls }),
     },
     settings,
+    ...(flags.gracefulTimeout !== undefined && { graceMs: flags.gracefulTimeout }),
     watchFolders: flags.reload === true ? plan.codeFolders : [],
     onEvent: (event) => {
       report.server(event);
@@ -220,6 +221,7 @@ function toServeOptions({ context, flags, plan, tls, seat }: Parts): Omit<ServeO
     signal: context.io.signal,
     limits: { ...toLimits(flags), maxBodyBytes: bodyLimits(flags, plan) },
     timers: toTimers(flags),
+    ...(flags.gracefulTimeout !== undefined && { graceMs: flags.gracefulTimeout }),
     // A worker's listening and closing are its master's to tell.
     ...(seat !== undefined && { events: ['request'] }),
     ...(listen !== undefined && { listen }),
@@ -249,10 +251,16 @@ function bodyLimits(
       : uploads.maxBytes + FORM_OVERHEAD_BYTES;
 }
 
-/** Core knows a free port, but not the name of the flag that takes it. */
-function explainBusyPort(error: unknown): unknown {
-  if (!(error instanceof NettoolError) || error.code !== 'ADDRESS_IN_USE' || error.hint === undefined)
-    return error;
-  const hint = `${error.hint}; --port-fallback takes the next free one`;
-  return new NettoolError(error.code, error.message, { hint, cause: error.cause });
+/** Core knows a free port and a start that took too long, but not the names of the flags that help. */
+function explain(error: unknown): unknown {
+  if (!(error instanceof NettoolError)) return error;
+  const { code, message, cause } = error;
+  if (code === 'ADDRESS_IN_USE' && error.hint !== undefined) {
+    return new NettoolError(code, message, {
+      hint: `${error.hint}; --port-fallback takes the next free one`,
+      cause,
+    });
+  }
+  const isLate = code === 'TIMEOUT' && error.hint === undefined;
+  return isLate ? new NettoolError(code, message, { hint: '--boot-timeout gives it longer', cause }) : error;
 }

@@ -90,6 +90,21 @@ test('typos of commands and flags are answered with the nearest word', async () 
   );
 });
 
+test('what is called otherwise elsewhere is answered with our name for it', async () => {
+  for (const [flag, hint] of [
+    ['-w', '--workers'],
+    ['--bind=0.0.0.0:80', 'the port is the second argument'],
+    ['--ssl-certfile', '--cert FILE'],
+  ] as const) {
+    const { code, stderr } = await run(['serve', 'app:app', flag, '4']);
+    assert.equal(code, 2);
+    assert.match(stderr, /^nettool serve: unknown option '[^\n]+\nhint: here: /);
+    assert.ok(stderr.includes(hint), stderr);
+  }
+  const { stderr } = await run(['get', REFUSED, '-w']);
+  assert.match(stderr, /hint: see 'nettool get --help'/);
+});
+
 test('usage errors are exit 2, one line, and with --json one document', async () => {
   const cases = [
     ['get'],

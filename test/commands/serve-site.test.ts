@@ -130,7 +130,7 @@ test('an application that cannot start ends the start with its reason', async (t
   const cwd = tempDir(t, { 'broken.py': 'import no_such_module_at_all\n' });
   const result = await start(['serve', 'broken.py', '0', '--python', '/usr/bin/python3'], { cwd }).done;
   assert.equal(result.code, 1);
-  assert.match(result.stderr, /no_such_module_at_all/);
+  assert.equal(result.stderr.match(/does not start: ModuleNotFoundError/g)?.length, 1, 'said once');
 });
 
 test('CGI scripts of a folder are run', async (t) => {

@@ -83,6 +83,18 @@ test('serve stopped by SIGTERM drains: a running download arrives whole, and the
   assert.equal((await done).code, 0);
 });
 
+test('what takes longer than --graceful-timeout is cut', async (t) => {
+  const cwd = tempDir(t, { 'large.bin': Buffer.alloc(20_000_000) });
+  const { command, port } = await serving(t, ['.', '0', '--graceful-timeout', '100ms'], { cwd });
+  const socket = await open(port, 'GET /large.bin HTTP/1.1\r\nHost: x\r\n\r\n');
+  socket.on('error', () => {});
+  await once(socket, 'readable');
+  const started = performance.now();
+  assert.equal((await command.stop(new NettoolError('TERMINATED', 'terminated'))).code, 0);
+  assert.ok(performance.now() - started < 8000, 'not the ten seconds of the default');
+  socket.destroy();
+});
+
 test('serve without arguments serves the working directory', async (t) => {
   const cwd = tempDir(t, { 'hello.txt': 'hello' });
   const { command, port } = await serving(t, ['--port-fallback'], { cwd });
@@ -257,6 +269,14 @@ const REFUSED: ReadonlyArray<readonly [why: string, code: number, argv: readonly
     ],
     ['a key without certificate', 2, ['.', '0', '--key', 'k.pem'], /--key needs --cert/],
     ['HSTS without HTTPS', 2, ['.', '0', '--hsts'], /--hsts is for HTTPS/],
+    ['a program that is not there', 26, ['none.ts', '0'], /cannot serve .*none\.ts \(no such file/],
+    ['a Python file that is not there', 26, ['none.py:app', '0'], /cannot serve .*none\.py \(no such file/],
+    [
+      'a module named as Python has it',
+      26,
+      ['app', '0'],
+      /no such file or directory\)\nhint: app\.py is there/,
+    ],
     ['WSGI and ASGI at once', 2, ['app:app', '0', '--wsgi', '--asgi'], /exclude each other/],
   ];
 

@@ -50,14 +50,24 @@ test('a local authority that curl is told of is trusted without --insecure', nee
   assert.equal(stdout, 'trusted');
 });
 
-test('sslscan finds TLS 1.2 and 1.3 and nothing older', needs('sslscan'), async (t) => {
-  const { port } = await serving(t, ['.', '0', '--tls'], tempDir(t));
-  const text = await output('sslscan', ['--no-colour', `127.0.0.1:${port}`]);
-  for (const old of ['SSLv2', 'SSLv3', 'TLSv1.0', 'TLSv1.1'])
-    assert.match(text, new RegExp(`${old}\\s+disabled`));
-  for (const good of ['TLSv1.2', 'TLSv1.3']) assert.match(text, new RegExp(`${good}\\s+enabled`));
-  assert.doesNotMatch(text, /vulnerable to heartbleed(?<!not vulnerable to heartbleed)/);
-});
+test(
+  'sslscan finds TLS 1.2 and 1.3, with forward secrecy and authenticated encryption, and nothing else',
+  needs('sslscan'),
+  async (t) => {
+    const { port } = await serving(t, ['.', '0', '--tls'], tempDir(t));
+    const text = await output('sslscan', ['--no-colour', `127.0.0.1:${port}`]);
+    for (const old of ['SSLv2', 'SSLv3', 'TLSv1.0', 'TLSv1.1'])
+      assert.match(text, new RegExp(`${old}\\s+disabled`));
+    for (const good of ['TLSv1.2', 'TLSv1.3']) assert.match(text, new RegExp(`${good}\\s+enabled`));
+    const offered = [...text.matchAll(/^(?:Preferred|Accepted)\s+(TLSv1\.\d)\s+\d+ bits\s+(\S+)/gm)];
+    assert.ok(offered.length >= 6);
+    for (const [, version, cipher] of offered) {
+      if (version === 'TLSv1.2') assert.match(String(cipher), /^ECDHE-.*(GCM|POLY1305)/);
+    }
+    assert.match(text, /Session renegotiation not supported/);
+    assert.doesNotMatch(text, /vulnerable to heartbleed(?<!not vulnerable to heartbleed)/);
+  },
+);
 
 test('haproxy says with PROXY v1 and v2 who the client is', needs('haproxy', 'curl'), async (t) => {
   const cwd = tempDir(t, { 'a.txt': 'behind' });

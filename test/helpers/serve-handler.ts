@@ -119,6 +119,7 @@ export function makeRequest(over: Partial<IncomingRequest> = {}): IncomingReques
     body: Readable.from([]),
     remoteAddress: '192.0.2.7',
     remotePort: 4242,
+    peerAddress: over.remoteAddress ?? '192.0.2.7',
     localAddress: '127.0.0.1',
     localPort: 80,
     signal: new AbortController().signal,

@@ -47,14 +47,14 @@ function viewApplication(event: Of<'application'>, style: Style): string {
   ].join('\n');
 }
 
-function viewFailure(event: Of<'application-error'>, style: Style): string {
+function viewFailure(event: Of<'application-error'>, style: Style): string | undefined {
   const { method, target, message } = event;
-  const request = method === undefined ? '' : `${escapeLine(method)} ${escapeLine(target ?? '')} `;
-  const traceback =
-    'traceback' in event && event.traceback !== undefined
-      ? `\n${escapeControls(event.traceback.trimEnd())}`
-      : '';
-  return `${style.red(`${request}failed:`)} ${escapeControls(message)}${traceback}`;
+  const traceback = 'traceback' in event ? escapeControls(event.traceback?.trimEnd() ?? '') : '';
+  // A start or reload that failed: its sentence follows as the end of the one or the other.
+  if (method === undefined) return traceback || undefined;
+  const request = `${escapeLine(method)} ${escapeLine(target ?? '')}`;
+  const sentence = `${style.red(`${request} failed:`)} ${escapeControls(message)}`;
+  return traceback === '' ? sentence : `${sentence}\n${traceback}`;
 }
 
 /** Starting and stopping as planned is nobody's news. */

@@ -14,9 +14,11 @@ export interface ServeViewOptions {
 
 /** The words of a running server: its addresses, and what failed; what it answered is the log's to say. */
 export function createServeView(options: ServeViewOptions): View<ServerEvent | SiteEvent> {
+  let isListening = false;
   return (event, style) => {
     switch (event.type) {
       case 'listening':
+        isListening = true;
         return viewListening(event, options, style);
       case 'request':
         return viewFailure(event, style);
@@ -25,6 +27,9 @@ export function createServeView(options: ServeViewOptions): View<ServerEvent | S
       case 'connection-open':
       case 'connection-close':
         return undefined;
+      case 'worker':
+        // What keeps the server from starting is said by the failure that ends it.
+        return event.state === 'failed' && !isListening ? undefined : viewSiteEvent(event, style);
       default:
         return viewSiteEvent(event, style);
     }

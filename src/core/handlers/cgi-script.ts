@@ -7,7 +7,7 @@ import type { ScriptPlace } from './cgi-env.js';
 /** A script that may run, or the status that says why none does. */
 export type ScriptLookup =
   | { readonly file: string; readonly place: ScriptPlace }
-  | { readonly status: 403 | 404 };
+  | { readonly status: 403 | 404; readonly reason?: string };
 
 const NOT_FOUND = { status: 404 } as const;
 
@@ -19,6 +19,7 @@ export async function findScript(
   request: IncomingRequest,
   folder: string,
   prefix: string,
+  documentRoot = folder,
 ): Promise<ScriptLookup> {
   const below = pathBelow(request.path, prefix);
   if (below === undefined || /[\\\0]/.test(below)) return NOT_FOUND;
@@ -34,7 +35,7 @@ export async function findScript(
     if (kind === 'nothing') return NOT_FOUND;
     const real = await realpath(path);
     if (!real.startsWith(`${await realpath(folder)}${sep}`)) return NOT_FOUND;
-    if (!(await isExecutable(real))) return { status: 403 };
+    if (!(await isExecutable(real))) return { status: 403, reason: `${real} is not executable` };
     const after = segments.slice(index + 1).join('/');
     const isFolderLike = below.endsWith('/') ? '/' : '';
     const hasMore = after !== '' || isFolderLike !== '';
@@ -44,7 +45,7 @@ export async function findScript(
         scriptName: toBytes(`${prefix}/${segments.slice(0, index + 1).join('/')}`),
         pathInfo: hasMore ? toBytes(`/${after}${after === '' ? '' : isFolderLike}`) : '',
         scriptFilename: toBytes(real),
-        documentRoot: toBytes(folder),
+        documentRoot: toBytes(documentRoot),
       },
     };
   }

@@ -23,6 +23,8 @@ import { createTurnstile } from './turnstile.js';
 export interface CgiOptions {
   /** The folder with the scripts. */
   readonly folder: string;
+  /** The folder of the site's files, which PATH_TRANSLATED is below; that of the scripts when nothing is said. */
+  readonly documentRoot?: string;
   /** Where it is mounted: `/cgi-bin`. */
   readonly prefix?: string;
   /** Variables the scripts get beside those of the request. PATH and LANG have defaults. */
@@ -61,9 +63,17 @@ export function createCgiHandler(options: CgiOptions): Handler {
   const turnstile = createTurnstile({ places: maxScripts, maxWaiting, maxWaitMs: timeoutMs });
   const running = new Set<RunningScript>();
 
+  const tellFailure = ({ method, target }: IncomingRequest, status: number, message: string): void =>
+    onEvent({ type: 'application-error', handler: 'cgi', method, target, status, message });
+
   const runOnce = async (request: IncomingRequest): Promise<HttpResponse | LocalRedirect> => {
-    const found = await findScript(request, folder, prefix);
-    if ('status' in found) return errorResponse(found.status, request.headers);
+    const found = await findScript(request, folder, prefix, options.documentRoot);
+    if ('status' in found) {
+      const { method, target } = request;
+      if (found.reason !== undefined)
+        onEvent({ type: 'application-log', handler: 'cgi', method, target, text: found.reason });
+      return errorResponse(found.status, request.headers);
+    }
     const { maxBodyBytes: maxBytes } = options;
     const { signal } = request;
     const spool = mayHaveBody(request)
@@ -71,7 +81,7 @@ export function createCgiHandler(options: CgiOptions): Handler {
       : undefined;
     try {
       const leave = await turnstile.enter(signal);
-      return await answerWith({ request, ...found, spool, settings, running, leave });
+      return await answerWith({ request, ...found, spool, settings, running, leave, tellFailure });
     } catch (error) {
       await spool?.dispose();
       throw error;
@@ -92,10 +102,7 @@ export function createCgiHandler(options: CgiOptions): Handler {
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
       const { status, message } = error;
-      const { method, target } = request;
-      if (status >= 500) {
-        onEvent({ type: 'application-error', handler: 'cgi', method, target, status, message });
-      }
+      if (status >= 500) tellFailure(request, status, message);
       return errorResponse(status, request.headers);
     }
   };
@@ -125,6 +132,7 @@ interface Run {
   readonly running: Set<RunningScript>;
   /** Gives the place at the turnstile back. */
   readonly leave: () => void;
+  readonly tellFailure: (request: IncomingRequest, status: number, message: string) => void;
 }
 
 async function answerWith(run: Run): Promise<HttpResponse | LocalRedirect> {
@@ -134,7 +142,13 @@ async function answerWith(run: Run): Promise<HttpResponse | LocalRedirect> {
     script = await runScript({ file, cwd: dirname(file), env: environmentFor(run) });
   } catch (error) {
     run.leave();
-    throw new GatewayError(502, toNettoolError(error, 'cannot run the script').message, error);
+    const isLost = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    const sentence = 'cannot run the script';
+    // The file was found a moment ago: it is the interpreter that is not.
+    const message = isLost
+      ? `${sentence} (the interpreter its first line names is not there)`
+      : toNettoolError(error, sentence).message;
+    throw new GatewayError(502, message, error);
   }
   run.running.add(script);
   script.ended.then(() => {
@@ -150,7 +164,10 @@ async function answerWith(run: Run): Promise<HttpResponse | LocalRedirect> {
   try {
     const isNph = basename(file).startsWith('nph-');
     const { reply, first } = await readScriptHead(output, { allowStatusLine: isNph });
-    if (reply.kind === 'document') return toResponse(reply, first, output, request.method);
+    if (reply.kind === 'document') {
+      const onBroken = (error: GatewayError): void => run.tellFailure(request, error.status, error.message);
+      return toResponse(reply, first, output, { method: request.method, onBroken });
+    }
     output.release(false);
     return new LocalRedirect(reply.target);
   } catch (error) {
@@ -206,7 +223,7 @@ function environmentFor({ request, place, spool, settings }: Run): Record<string
   const isTrusted = settings.isTrusted ?? trustNobody;
   const variables = cgiVariables(request, place, {
     bodyBytes: spool?.sizeBytes,
-    keepForwarded: isTrusted(request.remoteAddress),
+    keepForwarded: isTrusted(request.peerAddress),
   });
   const env: Record<string, string> = { ...DEFAULT_ENV, ...settings.env };
   for (const [name, value] of Object.entries(variables)) env[name] = Buffer.from(value, 'latin1').toString();

@@ -52,6 +52,13 @@ function isBodiless(status: number): boolean {
   return status === 204 || status === 304;
 }
 
+/** What an answer has to do with its request. */
+export interface AnswerOptions {
+  readonly method: string;
+  /** Called when the script breaks off after its head. */
+  readonly onBroken: (error: GatewayError) => void;
+}
+
 /**
  * The answer for the client: the script's body cut at the length it announced, and broken off visibly when less
  * came. The output is released on every exit.
@@ -60,7 +67,7 @@ export function toResponse(
   document: CgiDocument,
   first: Buffer,
   output: ScriptOutput,
-  method: string,
+  { method, onBroken }: AnswerOptions,
 ): HttpResponse {
   const { status, reason, headers, length } = document;
   const head = { status, ...(reason === undefined ? {} : { reason }) };
@@ -82,7 +89,10 @@ export function toResponse(
     output.release(false);
     throw new GatewayError(502, `the script announced ${length} bytes and sent ${body.byteLength}`);
   }
-  return { ...head, headers: withLength, body: bodyStream(first, length, output) };
+  const body = bodyStream(first, length, output);
+  // Its head has left: nobody but the log can be told any more.
+  body.once('error', (error) => error instanceof GatewayError && onBroken(error));
+  return { ...head, headers: withLength, body };
 }
 
 /** The body as a stream that reads no faster than it is read. */

@@ -26,14 +26,14 @@ export function isForwardedField(lowerCaseName: string): boolean {
  * peer said, with the peer added; what anybody else said is replaced.
  */
 export function forwardedHeaders(request: IncomingRequest, isTrusted: IsTrusted): HeaderPair[] {
-  const { headers, remoteAddress, scheme } = request;
+  const { headers, peerAddress, scheme } = request;
   const host = getHeader(headers, 'host') ?? '';
-  const trusted = isTrusted(remoteAddress);
+  const trusted = isTrusted(peerAddress);
   const before = (name: string): string[] => (trusted ? getAllHeaders(headers, name) : []);
   const first = (name: string, otherwise: string): string => before(name)[0] ?? otherwise;
-  const element = `for=${formatNode(remoteAddress)};host=${quote(host)};proto=${scheme}`;
+  const element = `for=${formatNode(peerAddress)};host=${quote(host)};proto=${scheme}`;
   const list: HeaderPair[] = [
-    ['X-Forwarded-For', [...before('x-forwarded-for'), remoteAddress || 'unknown'].join(', ')],
+    ['X-Forwarded-For', [...before('x-forwarded-for'), peerAddress || 'unknown'].join(', ')],
     ['X-Forwarded-Proto', first('x-forwarded-proto', scheme)],
   ];
   const forwardedHost = first('x-forwarded-host', host);

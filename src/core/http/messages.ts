@@ -47,6 +47,7 @@ export interface IncomingRequest {
   /** What follows the first `?`, as sent; empty when there is none. */
   readonly query: string;
   readonly httpVersion: '1.0' | '1.1' | '2';
+  /** How the client spoke to us, or to a trusted proxy that says so. */
   readonly scheme: 'http' | 'https';
   /** As sent; where the target names a host, `Host` is that one (RFC 9112, section 3.2.2). */
   readonly headers: HeaderList;
@@ -58,8 +59,11 @@ export interface IncomingRequest {
   readonly trailers?: HeaderList;
   /** How the connection is encrypted, when it is. */
   readonly tls?: TlsDetails | undefined;
+  /** The client's, also when it is a trusted proxy that says so; its port is then 0 unless the proxy names it. */
   readonly remoteAddress: string;
   readonly remotePort: number;
+  /** Who the connection is from: the client, or a trusted proxy. What forwarded fields say is only as good as this. */
+  readonly peerAddress: string;
   readonly localAddress: string;
   readonly localPort: number;
   /** Aborts when the client has left before its answer was complete. */

@@ -12,7 +12,17 @@ export interface Redirection extends ParsedTarget {
 /** The request a server makes of another one for itself: the same client, another target, no content. */
 export function redirectRequest(request: IncomingRequest, redirection: Redirection): IncomingRequest {
   // Field by field: a request may be an object whose fields are made when they are asked for.
-  const { httpVersion, scheme, body, remoteAddress, remotePort, localAddress, localPort, signal } = request;
+  const {
+    httpVersion,
+    scheme,
+    body,
+    remoteAddress,
+    remotePort,
+    peerAddress,
+    localAddress,
+    localPort,
+    signal,
+  } = request;
   const { method, target, rawPath, path, query, headers } = redirection;
   return {
     method,
@@ -27,6 +37,7 @@ export function redirectRequest(request: IncomingRequest, redirection: Redirecti
     hasBody: false,
     remoteAddress,
     remotePort,
+    peerAddress,
     localAddress,
     localPort,
     signal,

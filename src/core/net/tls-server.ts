@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
 import { type NettoolError, toNettoolError } from '../errors.js';
-import { type Identity, type TlsVersion, toMinVersion } from './tls.js';
+import { type Identity, SERVER_OFFER, type TlsVersion, toMinVersion } from './tls.js';
 
 /** A peer that connects and then says nothing must not keep its place. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -36,6 +36,7 @@ export function createTlsAcceptor(options: TlsServerOptions, outcome: TlsOutcome
   // Never listens: accepting is done elsewhere, this only knows the handshake.
   const server = createServer({
     ...identity,
+    ...SERVER_OFFER,
     ...toMinVersion(minVersion),
     ...(alpn === undefined ? {} : { ALPNProtocols: [...alpn] }),
     ...(clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true }),

@@ -1,4 +1,4 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { constants, createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { NettoolError, toNettoolError } from '../errors.js';
 
@@ -15,6 +15,25 @@ export interface Identity {
 export function toMinVersion(version: TlsVersion | undefined): { minVersion?: 'TLSv1.2' | 'TLSv1.3' } {
   return version === undefined ? {} : { minVersion: `TLSv${version}` };
 }
+
+/**
+ * What our servers offer beside TLS 1.3: forward secrecy and authenticated encryption only (RFC 9325, section 4.2; HTTP/2
+ * forbids the rest, RFC 9113, appendix A). No renegotiation: a client could have us compute for nothing.
+ */
+export const SERVER_OFFER = {
+  ciphers: [
+    'TLS_AES_128_GCM_SHA256',
+    'TLS_AES_256_GCM_SHA384',
+    'TLS_CHACHA20_POLY1305_SHA256',
+    'ECDHE-ECDSA-AES128-GCM-SHA256',
+    'ECDHE-RSA-AES128-GCM-SHA256',
+    'ECDHE-ECDSA-AES256-GCM-SHA384',
+    'ECDHE-RSA-AES256-GCM-SHA384',
+    'ECDHE-ECDSA-CHACHA20-POLY1305',
+    'ECDHE-RSA-CHACHA20-POLY1305',
+  ].join(':'),
+  secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+} as const;
 
 /** Reads a certificate and its key, both PEM, and makes sure they belong together; the key may be in the same file. */
 export async function readIdentity(certPath: string, keyPath: string = certPath): Promise<Identity> {

@@ -133,13 +133,14 @@ test('a script that reads nothing of its input still answers', async (t) => {
 });
 
 test('missing is 404, not executable 403, outside and hidden 404, an encoded slash 404', async (t) => {
-  const { origin, folder } = await start(t, { 'ok.sh': ECHO, 'sub/in.sh': ECHO, '.hidden.sh': ECHO });
+  const { origin, folder, events } = await start(t, { 'ok.sh': ECHO, 'sub/in.sh': ECHO, '.hidden.sh': ECHO });
   writeFileSync(join(folder, 'plain.txt'), 'source');
   chmodSync(join(folder, 'plain.txt'), 0o644);
   symlinkSync('/bin/ls', join(folder, 'out'));
   const statusOf = async (path: string) => (await fetch(`${origin}/cgi-bin/${path}`)).status;
   assert.equal(await statusOf('nothing.sh'), 404);
   assert.equal(await statusOf('plain.txt'), 403);
+  assert.match((await events.find('application-log')).text, /plain\.txt is not executable/);
   assert.equal(await statusOf('out'), 404);
   assert.equal(await statusOf('.hidden.sh'), 404);
   assert.equal(await statusOf('sub'), 404);
@@ -195,6 +196,7 @@ test('output that is no answer is 502, its reason in the log and not on the page
     'inject.sh': sh('printf "Content-Type: a/b\\nX: a\\rSet-Cookie: evil\\n\\n"'),
     'huge.sh': sh('printf "Content-Type: a/b\\n"; yes "X-A: bbbbbbbbbbbbbbbbbbbbbbbb" | head -n 10000'),
     nobang: 'no interpreter line\n',
+    'interpreter.sh': '#!/no/such/interpreter\n',
   });
   for (const name of [
     'silent.sh',
@@ -205,6 +207,7 @@ test('output that is no answer is 502, its reason in the log and not on the page
     'inject.sh',
     'huge.sh',
     'nobang',
+    'interpreter.sh',
   ]) {
     const response = await fetch(`${origin}/cgi-bin/${name}`);
     assert.equal(response.status, 502, name);
@@ -222,7 +225,7 @@ test('output that is no answer is 502, its reason in the log and not on the page
 });
 
 test('an announced length is kept: more is cut, less breaks the answer off', async (t) => {
-  const { raw, origin } = await start(t, {
+  const { raw, origin, events } = await start(t, {
     'long.sh': sh('printf "Content-Type: a/b\\nContent-Length: 3\\n\\nabcdef"'),
     'short.sh': sh('printf "Content-Type: a/b\\nContent-Length: 9\\n\\nabc"'),
   });
@@ -235,6 +238,8 @@ test('an announced length is kept: more is cut, less breaks the answer off', asy
       throw new Error('answered in full');
     }),
   );
+  const told = await events.find('application-error');
+  assert.match(told.message, /announced 9 bytes and sent 3/);
 });
 
 test('connection fields of a script stay behind; an nph script may speak a status line', async (t) => {

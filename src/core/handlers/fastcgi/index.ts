@@ -76,19 +76,8 @@ export function createFastcgiHandler(options: FastcgiOptions): Handler {
         return await answer(request, place, client, settings);
       } catch (error) {
         if (!(error instanceof GatewayError)) throw error;
-        const { status, message } = error;
-        const { method, target } = request;
-        if (status >= 500) {
-          settings.onEvent({
-            type: 'application-error',
-            handler: 'fastcgi',
-            method,
-            target,
-            status,
-            message,
-          });
-        }
-        return errorResponse(status, request.headers);
+        if (error.status >= 500) tellFailure(request, error, settings);
+        return errorResponse(error.status, request.headers);
       }
     },
     async close() {
@@ -101,6 +90,15 @@ export function createFastcgiHandler(options: FastcgiOptions): Handler {
 interface Settings extends FastcgiOptions {
   readonly timeoutMs: number;
   readonly onEvent: OnHandlerEvent;
+}
+
+function tellFailure(
+  request: IncomingRequest,
+  { status, message }: GatewayError,
+  { onEvent }: Settings,
+): void {
+  const { method, target } = request;
+  onEvent({ type: 'application-error', handler: 'fastcgi', method, target, status, message });
 }
 
 async function answer(
@@ -132,7 +130,8 @@ async function answer(
       disposing.release(false);
       return { status: 302, headers: [['Location', reply.target]] };
     }
-    return toResponse(reply, first, disposing, method);
+    const onBroken = (error: GatewayError): void => tellFailure(request, error, settings);
+    return toResponse(reply, first, disposing, { method, onBroken });
   } catch (error) {
     await spool?.dispose();
     throw error;
@@ -160,7 +159,7 @@ function variablesFor(
   const variables = cgiVariables(request, place, {
     bodyBytes: spool?.sizeBytes,
     passAuthorization: true,
-    keepForwarded: isTrusted(request.remoteAddress),
+    keepForwarded: isTrusted(request.peerAddress),
   });
   // As nginx's fastcgi_params has them: php-fpm compares and older applications read them.
   variables.DOCUMENT_URI = place.scriptName + place.pathInfo;

@@ -29,15 +29,17 @@ export function locateScript(
   folder: ScriptFolder,
 ): ScriptPlace | 'missing' | undefined {
   const below = pathBelow(request.path, folder.prefix) ?? (request.path === folder.prefix ? '/' : undefined);
-  if (below === undefined || /[\\\0]/.test(below) || /%2f|%5c/i.test(request.rawPath)) return undefined;
+  if (below === undefined || /[\\\0]/.test(below) || /%5c/i.test(request.rawPath)) return undefined;
   if (/\/\.(?!well-known(?:\/|$))/.test(below)) return undefined;
+  const root = `/${folder.index}`;
+  // Decoded it would be another path; the script that routes everything sees it as it was sent.
+  if (/%2f/i.test(request.rawPath)) return isScript(folder, root) ? place(folder, root, '') : undefined;
   const script = splitScript(below, folder.extensions);
   if (script !== undefined) {
     return isScript(folder, script) ? place(folder, script, below.slice(script.length)) : 'missing';
   }
   const index = `${below.endsWith('/') ? below : `${below}/`}${folder.index}`;
   if (below.endsWith('/') && isScript(folder, index)) return place(folder, index, '');
-  const root = `/${folder.index}`;
   if (index === root || exists(join(folder.root, below))) return undefined;
   return isScript(folder, root) ? place(folder, root, '') : undefined;
 }

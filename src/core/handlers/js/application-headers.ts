@@ -9,7 +9,7 @@ export function applicationHeaders(
 ): HeaderPair[] {
   const headers = endToEndHeaders(request.headers);
   if (!headers.some(([name]) => isForwardedField(name.toLowerCase()))) return headers;
-  return isTrusted(request.remoteAddress)
+  return isTrusted(request.peerAddress)
     ? headers
     : headers.filter(([name]) => !isForwardedField(name.toLowerCase()));
 }

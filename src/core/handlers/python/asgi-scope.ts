@@ -1,6 +1,7 @@
+import type { IsTrusted } from '../../http/forwarded.js';
 import { getHeader } from '../../http/headers.js';
 import type { HeaderList, IncomingRequest } from '../../http/messages.js';
-import { FieldEncoder } from './header-fields.js';
+import { encodersByTrust } from './header-fields.js';
 
 /** What belongs to the connection. `Connection` and `Upgrade` stay: WebSocket applications look at them. */
 const UNFIT = new Set([
@@ -14,7 +15,7 @@ const UNFIT = new Set([
 /** Longer ones are not kept. */
 const MAX_KEPT = 4096;
 
-const encoder = new FieldEncoder({
+const encoders = encodersByTrust({
   rename: (name) => (UNFIT.has(name) || name.includes('_') ? undefined : name),
   joiner: () => undefined,
 });
@@ -27,8 +28,14 @@ export interface EncodedScope {
   readonly head: string;
 }
 
+/** Where an application stands, and whom it believes. */
+export interface ScopePlace {
+  readonly prefix: string;
+  readonly isTrusted: IsTrusted;
+}
+
 interface Origin {
-  readonly rootPath: string;
+  readonly place: ScopePlace;
   readonly httpVersion: string;
   readonly remoteAddress: string;
   readonly remotePort: number;
@@ -39,14 +46,14 @@ interface Origin {
 const origins = new WeakMap<HeaderList, Origin>();
 
 /** Undefined when a value cannot be carried. */
-export function encodeScope(request: IncomingRequest, rootPath: string): EncodedScope | undefined {
+export function encodeScope(request: IncomingRequest, place: ScopePlace): EncodedScope | undefined {
   const { method, rawPath, query } = request;
-  const head = encodeOrigin(request, rootPath);
+  const head = encodeOrigin(request, place);
   if (head === undefined || rawPath.includes('\0') || query.includes('\0')) return undefined;
   return { lead: `${method}\0${rawPath}\0${query}`, head };
 }
 
-function encodeOrigin(request: IncomingRequest, rootPath: string): string | undefined {
+function encodeOrigin(request: IncomingRequest, place: ScopePlace): string | undefined {
   const { headers, httpVersion, remoteAddress, remotePort } = request;
   const known = origins.get(headers);
   if (
@@ -54,20 +61,20 @@ function encodeOrigin(request: IncomingRequest, rootPath: string): string | unde
     known.remotePort === remotePort &&
     known.remoteAddress === remoteAddress &&
     known.httpVersion === httpVersion &&
-    known.rootPath === rootPath
+    known.place === place
   ) {
     return known.head;
   }
   const { localAddress, tls } = request;
-  const fields = encoder.encode(headers);
+  const { prefix, isTrusted } = place;
+  const fields = encoders(isTrusted(request.peerAddress)).encode(headers);
   if (fields === undefined) return undefined;
-  const root = rootPath === '' ? '' : Buffer.from(rootPath, 'utf8').toString('latin1');
+  const root = prefix === '' ? '' : Buffer.from(prefix, 'utf8').toString('latin1');
   const head =
     `${httpVersion}\0${request.scheme}\0${root}\0${remoteAddress}\0${remotePort}` +
     `\0${localAddress === '' ? 'localhost' : localAddress}\0${request.localPort || ''}` +
     `\0${abilities(request, fields)}\0${tls?.protocol ?? ''}\0${tls?.cipher ?? ''}${fields}`;
-  if (head.length <= MAX_KEPT)
-    origins.set(headers, { rootPath, httpVersion, remoteAddress, remotePort, head });
+  if (head.length <= MAX_KEPT) origins.set(headers, { place, httpVersion, remoteAddress, remotePort, head });
   return head;
 }
 

@@ -1,3 +1,4 @@
+import { isForwardedField } from '../../http/forwarded.js';
 import type { HeaderList } from '../../http/messages.js';
 
 /** A header name as an application is to see it, with a number of its own. */
@@ -16,6 +17,16 @@ export interface FieldRules {
   rename(lowerCaseName: string): string | undefined;
   /** How a second value is joined to the first; undefined when each stays on its own. */
   joiner(field: string): string | undefined;
+}
+
+/** The encoder for requests of trusted peers, and the one for all others, who cannot say who stands before them. */
+export function encodersByTrust(rules: FieldRules): (isTrusted: boolean) => FieldEncoder {
+  const trusting = new FieldEncoder(rules);
+  const wary = new FieldEncoder({
+    ...rules,
+    rename: (name) => (isForwardedField(name) ? undefined : rules.rename(name)),
+  });
+  return (isTrusted) => (isTrusted ? trusting : wary);
 }
 
 /**

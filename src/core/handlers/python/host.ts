@@ -95,6 +95,7 @@ export class PythonHost implements ExchangeOwner {
       dispatcher: this.#dispatcher,
       kind: this.application.kind,
       prefix: this.#options.prefix,
+      isTrusted: this.#options.isTrusted,
     };
     return openExchange(request, this.#exchangePlace);
   }
@@ -102,7 +103,7 @@ export class PythonHost implements ExchangeOwner {
   async upgrade(request: IncomingRequest, socket: Duplex, head: Buffer): Promise<HttpResponse | undefined> {
     if (!isWebSocketRequest(request)) return this.handle(request);
     const refused = refuseHandshake(request) ?? this.#refuse(request);
-    const scope = encodeScope(request, this.#options.prefix);
+    const scope = encodeScope(request, this.#options);
     if (refused !== undefined || scope === undefined) return refused ?? errorResponse(400, request.headers);
     const opening = { kind: FRAME.WS_OPEN, id: 0, ...scope };
     const exchange = new WebSocketExchange(this, request, opening, {

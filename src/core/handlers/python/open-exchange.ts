@@ -1,6 +1,6 @@
 import { errorResponse } from '../../http/error-response.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
-import { type EncodedScope, encodeScope } from './asgi-scope.js';
+import { type EncodedScope, encodeScope, type ScopePlace } from './asgi-scope.js';
 import type { Dispatcher } from './dispatcher.js';
 import { FLAG, FRAME } from './frames.js';
 import { type ExchangeOwner, HttpExchange } from './http-exchange.js';
@@ -14,18 +14,17 @@ const INLINE_BYTES = 65_536;
 const WINDOW_BYTES = 262_144;
 
 /** What is needed to send a request to a worker. */
-export interface ExchangePlace {
+export interface ExchangePlace extends ScopePlace {
   readonly owner: ExchangeOwner;
   readonly dispatcher: Dispatcher;
   readonly kind: 'wsgi' | 'asgi';
-  readonly prefix: string;
 }
 
 /** Sends a request to a worker and resolves with its answer. */
 export function openExchange(request: IncomingRequest, place: ExchangePlace): Promise<HttpResponse> {
   const isBare = !hasContent(request);
   if (place.kind === 'asgi') {
-    const scope = encodeScope(request, place.prefix);
+    const scope = encodeScope(request, place);
     if (scope === undefined) return Promise.resolve(errorResponse(400, request.headers));
     if (isBare) return submit(request, place, toOpening(scope, FLAG.END));
     const length = announcedLength(request);
@@ -94,7 +93,8 @@ function openWsgi(
   place: ExchangePlace,
   { length, body, flags = 0 }: WsgiContent,
 ): Promise<HttpResponse> {
-  const head = encodeEnviron(request, { prefix: place.prefix, contentLength: length });
+  const { prefix, isTrusted } = place;
+  const head = encodeEnviron(request, { prefix, isTrusted, contentLength: length });
   if (head === undefined) return Promise.resolve(errorResponse(400, request.headers));
   return submit(request, place, { kind: FRAME.REQUEST, id: 0, flags, lead: '', head, body });
 }

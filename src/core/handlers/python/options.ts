@@ -1,3 +1,4 @@
+import { type IsTrusted, trustNobody } from '../../http/forwarded.js';
 import type { PythonEvent } from './events.js';
 
 /** A Python application, and how it is to be run. */
@@ -35,6 +36,8 @@ export interface PythonOptions {
   readonly watchFolders?: readonly string[];
   /** Shows tracebacks on the page. */
   readonly debug?: boolean;
+  /** Whose forwarded fields the application sees; nobody's by default. */
+  readonly isTrusted?: IsTrusted;
   readonly onEvent: (event: PythonEvent) => void;
 }
 
@@ -52,4 +55,5 @@ export const DEFAULTS = {
   maxQueued: 5000,
   maxMessageBytes: 16 * 1024 * 1024,
   debug: false,
+  isTrusted: trustNobody,
 };

@@ -1,5 +1,6 @@
+import type { IsTrusted } from '../../http/forwarded.js';
 import type { IncomingRequest } from '../../http/messages.js';
-import { FieldEncoder } from './header-fields.js';
+import { encodersByTrust } from './header-fields.js';
 import { splitMount } from './mount.js';
 
 /**
@@ -20,7 +21,7 @@ const UNFIT = new Set([
   'upgrade',
 ]);
 
-const encoder = new FieldEncoder({
+const encoders = encodersByTrust({
   rename(name) {
     // Anything but letters, digits and hyphens could pose as another field: `X_A` as `X-A`.
     if (!/^[a-z0-9-]+$/.test(name) || UNFIT.has(name)) return undefined;
@@ -34,6 +35,8 @@ const encoder = new FieldEncoder({
 /** What the environ says beside the request itself. */
 export interface EnvironOptions {
   readonly prefix: string;
+  /** Whose forwarded fields the application sees. */
+  readonly isTrusted: IsTrusted;
   /** Undefined without content. */
   readonly contentLength: number | undefined;
 }
@@ -41,7 +44,7 @@ export interface EnvironOptions {
 /** The environ entries of a request (PEP 3333), as `key NUL value NUL key…`; undefined when a value cannot be carried. */
 export function encodeEnviron(request: IncomingRequest, options: EnvironOptions): string | undefined {
   const { rawPath, query, httpVersion, localAddress, scheme } = request;
-  const headers = encoder.encode(request.headers);
+  const headers = encoders(options.isTrusted(request.peerAddress)).encode(request.headers);
   if (headers === undefined || rawPath.includes('\0') || query.includes('\0')) return undefined;
   const { prefix, rest } = splitMount(options.prefix, rawPath, options.prefix === '' ? '' : request.path);
   const uri = query === '' ? rawPath : `${rawPath}?${query}`;

@@ -2,6 +2,7 @@ import { Socket } from 'node:net';
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { NettoolError } from '../../errors.js';
 import { normalizeAddress } from '../../net/address.js';
+import { SERVER_OFFER } from '../../net/tls.js';
 import { createTrust } from '../../net/trust.js';
 import type { ServeOptions, TlsIdentity } from '../server-types.js';
 import { Connection } from './connection.js';
@@ -44,7 +45,7 @@ export class Acceptor {
   setTlsIdentity(identity: TlsIdentity): void {
     const minVersion = this.#options.tls?.minVersion ?? 'TLSv1.2';
     try {
-      this.#secureContext = createSecureContext({ ...identity, minVersion });
+      this.#secureContext = createSecureContext({ ...identity, ...SERVER_OFFER, minVersion });
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new NettoolError('TLS_HANDSHAKE', `the certificate or its key cannot be used (${reason})`, {
@@ -82,7 +83,8 @@ export class Acceptor {
     });
   }
 
-  #start(socket: Socket, peer: Peer, isSecure: boolean): void {
+  #start(socket: Socket, ends: Peer, isSecure: boolean): void {
+    const peer = this.#trusts?.(ends.remoteAddress) === true ? { ...ends, trusts: this.#trusts } : ends;
     const speaksHttp2 = this.#options.http2 === 'prior-knowledge';
     if (isSecure) {
       readFirst(

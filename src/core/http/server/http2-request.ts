@@ -1,6 +1,7 @@
 import type { ServerHttp2Stream } from 'node:http2';
 import { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import { forwardedClient } from '../forwarded-client.js';
 import type { HeaderList, HeaderPair, IncomingRequest, TlsDetails } from '../messages.js';
 import { parseTarget } from '../target.js';
 import type { ServerContext } from './context.js';
@@ -20,6 +21,7 @@ export class Http2Request implements IncomingRequest {
   readonly body: Readable;
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly peerAddress: string;
   readonly localAddress: string;
   readonly localPort: number;
   readonly rawPath: string;
@@ -44,7 +46,6 @@ export class Http2Request implements IncomingRequest {
     const fields = all.filter(([name]) => !name.startsWith(':'));
     this.method = pseudo(':method') ?? '';
     this.target = pseudo(':path') ?? '';
-    this.scheme = 'encrypted' in (stream.session?.socket ?? {}) ? 'https' : 'http';
     const authority = pseudo(':authority');
     const hosts = fields.filter(([name]) => name === 'host').map(([, value]) => value);
     const host = authority ?? hosts[0];
@@ -58,8 +59,11 @@ export class Http2Request implements IncomingRequest {
     this.rawPath = place?.rawPath ?? '/';
     this.path = place?.path ?? '/';
     this.query = place?.query ?? '';
-    this.remoteAddress = peer.remoteAddress;
-    this.remotePort = peer.remotePort;
+    const told = peer.trusts === undefined ? undefined : forwardedClient(this.headers, peer.trusts);
+    this.scheme = told?.scheme ?? (this.#isEncrypted ? 'https' : 'http');
+    this.peerAddress = peer.remoteAddress;
+    this.remoteAddress = told?.address ?? peer.remoteAddress;
+    this.remotePort = told?.address === undefined ? peer.remotePort : told.port;
     this.localAddress = peer.localAddress;
     this.localPort = peer.localPort;
     this.hasBody = !stream.endAfterHeaders;
@@ -84,9 +88,12 @@ export class Http2Request implements IncomingRequest {
     return this.#abort.signal;
   }
 
+  get #isEncrypted(): boolean {
+    return 'encrypted' in (this.#stream.session?.socket ?? {});
+  }
+
   get tls(): TlsDetails | undefined {
-    const socket = this.#stream.session?.socket;
-    return this.scheme === 'https' && socket !== undefined ? tlsDetails(socket as TLSSocket) : undefined;
+    return this.#isEncrypted ? tlsDetails(this.#stream.session?.socket as TLSSocket) : undefined;
   }
 
   find(name: string): string | undefined {

@@ -1,5 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import type { IsTrusted } from '../forwarded.js';
+import { type ForwardedClient, forwardedClient } from '../forwarded-client.js';
 import type { HeaderList, HeaderPair, IncomingRequest, TlsDetails } from '../messages.js';
 import { type ParsedTarget, parseTarget } from '../target.js';
 import { type BodyReader, emptyBody } from './body-reader.js';
@@ -11,6 +13,8 @@ export interface Peer {
   readonly remotePort: number;
   readonly localAddress: string;
   readonly localPort: number;
+  /** Whose word about clients counts, when this one is among them. */
+  readonly trusts?: IsTrusted;
 }
 
 /** The connection a request came on, as far as the request has to know. */
@@ -35,6 +39,7 @@ export class ServerRequest implements IncomingRequest {
   #abort: AbortController | undefined;
   #isGone = false;
   #place: ParsedTarget | undefined;
+  #client: ForwardedClient | undefined;
 
   constructor(head: Head, owner: RequestOwner) {
     this.head = head;
@@ -85,15 +90,20 @@ export class ServerRequest implements IncomingRequest {
   }
 
   get scheme(): 'http' | 'https' {
-    return this.#owner.origin.isEncrypted ? 'https' : 'http';
+    return this.#told()?.scheme ?? (this.#owner.origin.isEncrypted ? 'https' : 'http');
   }
 
   get remoteAddress(): string {
-    return this.#owner.origin.peer.remoteAddress;
+    return this.#told()?.address ?? this.peerAddress;
   }
 
   get remotePort(): number {
-    return this.#owner.origin.peer.remotePort;
+    const told = this.#told();
+    return told?.address === undefined ? this.#owner.origin.peer.remotePort : told.port;
+  }
+
+  get peerAddress(): string {
+    return this.#owner.origin.peer.remoteAddress;
   }
 
   get localAddress(): string {
@@ -128,6 +138,14 @@ export class ServerRequest implements IncomingRequest {
     this.#isGone = true;
     this.#abort?.abort(clientLeft());
     this.#owner.content?.destroy(clientLeft());
+  }
+
+  /** What the peer says of its client, when it is one that is believed. */
+  #told(): ForwardedClient | undefined {
+    const { trusts } = this.#owner.origin.peer;
+    if (trusts === undefined) return undefined;
+    this.#client ??= forwardedClient(this.headers, trusts);
+    return this.#client;
   }
 
   #locate(): ParsedTarget {

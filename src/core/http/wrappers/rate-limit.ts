@@ -1,14 +1,11 @@
 import { isIPv6 } from 'node:net';
 import { errorResponse } from '../error-response.js';
-import type { IncomingRequest } from '../messages.js';
 import { guard, type Wrapper } from './wrap.js';
 
 /** How often one address may ask. */
 export interface RateLimit {
   readonly requests: number;
   readonly perMs: number;
-  /** Whose requests are counted together; the peer's unless given. */
-  readonly addressOf?: (request: IncomingRequest) => string;
 }
 
 /** Addresses that are remembered; the one that was quiet longest is forgotten first. */
@@ -21,7 +18,7 @@ interface Bucket {
 
 /** 429 with `Retry-After` for addresses that ask too often: a token bucket each, as large as the limit. */
 export function limitRequests(limit: RateLimit, now: () => number = Date.now): Wrapper {
-  const { requests, perMs, addressOf = ({ remoteAddress }) => remoteAddress } = limit;
+  const { requests, perMs } = limit;
   const buckets = new Map<string, Bucket>();
   const take = (address: string): number => {
     const at = now();
@@ -37,7 +34,7 @@ export function limitRequests(limit: RateLimit, now: () => number = Date.now): W
     return 0;
   };
   return guard((request) => {
-    const waitMs = take(networkOf(addressOf(request)));
+    const waitMs = take(networkOf(request.remoteAddress));
     if (waitMs === 0) return undefined;
     return errorResponse(429, request.headers, [['Retry-After', String(Math.ceil(waitMs / 1000))]]);
   });

@@ -14,9 +14,7 @@ const USABLE = /^[\w.:+/=@-]{1,128}$/;
 export function nameRequests(isTrusted: (address: string) => boolean): Wrapper {
   const idOf = (request: IncomingRequest): string => {
     const given = getHeader(request.headers, NAME);
-    return given !== undefined && USABLE.test(given) && isTrusted(request.remoteAddress)
-      ? given
-      : randomUUID();
+    return given !== undefined && USABLE.test(given) && isTrusted(request.peerAddress) ? given : randomUUID();
   };
   const named = (request: IncomingRequest, id: string): IncomingRequest =>
     deriveRequest(request, { headers: withHeader(request.headers, NAME, id) });

@@ -56,6 +56,16 @@ test('the scope holds what ASGI asks for, in its types', { skip }, async (t) => 
   assert.ok(!('tls' in scope.extensions));
 });
 
+test('only trusted peers can tell the application who stands before them', { skip }, async (t) => {
+  const headers = { 'X-Forwarded-For': '6.6.6.6', 'X-Real-IP': '6.6.6.6', Forwarded: 'for=6.6.6.6' };
+  for (const trusts of [false, true]) {
+    const { port } = await traps(t, { isTrusted: () => trusts });
+    const scope = JSON.parse((await ask(port, '/scope', { headers })).text);
+    const seen = scope.headers.filter(([, value]: [string, string]) => value.includes('6.6.6.6'));
+    assert.equal(seen.length, trusts ? 3 : 0);
+  }
+});
+
 test('paths are decoded as UTF-8, and HTTP/1.0 says so', { skip }, async (t) => {
   const { port } = await traps(t);
   assert.equal((await ask(port, '/caf%C3%A9%2F//x')).text, '/café///x');
@@ -213,7 +223,7 @@ test('the tls extension is there on an encrypted connection, with the numbers of
   const response = await handler.handle({
     ...{ method: 'GET', target: '/scope', rawPath: '/scope', path: '/scope', query: '', httpVersion: '2' },
     ...{ scheme: 'https', headers: [], hasBody: false, body: Readable.from([]) },
-    ...{ remoteAddress: '::1', remotePort: 1, localAddress: '', localPort: 0 },
+    ...{ remoteAddress: '::1', remotePort: 1, peerAddress: '::1', localAddress: '', localPort: 0 },
     signal: new AbortController().signal,
     tls: { protocol: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384', serverName: undefined },
   });

@@ -127,7 +127,8 @@ const NOT_STARTED: ReadonlyArray<
     files: Readonly<Record<string, string>>,
     target: string,
     message: RegExp,
-    hint?: RegExp,
+    hint?: RegExp | undefined,
+    options?: { readonly kind: 'wsgi' | 'asgi' },
   ]
 > = [
   [
@@ -150,6 +151,22 @@ const NOT_STARTED: ReadonlyArray<
   ],
   ['a name that is not there', { 'm.py': '' }, 'm:app', /the module m has no app/],
   ['something that cannot be called', { 'm.py': 'app = 3\n' }, 'm:app', /cannot be called \(it is a int\)/],
+  [
+    'what is asked for as the wrong kind',
+    { 'm.py': named(WSGI, 'app') },
+    'm:app',
+    /m:app is no ASGI application: it takes \(environ, start_response\); leave --asgi out/,
+    undefined,
+    { kind: 'asgi' },
+  ],
+  [
+    'a coroutine asked for as WSGI',
+    { 'm.py': 'async def app(environ, start_response): pass\n' },
+    'm:app',
+    /is no WSGI application/,
+    undefined,
+    { kind: 'wsgi' },
+  ],
   [
     'neither WSGI nor ASGI',
     { 'm.py': 'def app(a, b, c, d): pass\n' },
@@ -174,12 +191,13 @@ const NOT_STARTED: ReadonlyArray<
   ],
 ];
 
-for (const [what, files, target, message, hint] of NOT_STARTED) {
+for (const [what, files, target, message, hint, options] of NOT_STARTED) {
   test(`not started: ${what}`, { skip }, async (t) => {
     const events: unknown[] = [];
     const starting = hostPython(t, target, {
       cwd: project(t, files),
       onEvent: (event) => events.push(event),
+      ...options,
     });
     await assert.rejects(starting, (error: Error & { code: string; hint?: string }) => {
       assert.match(error.message, message);

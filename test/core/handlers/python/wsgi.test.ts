@@ -60,6 +60,18 @@ test('the environ holds what PEP 3333 asks for, in its types', { skip }, async (
     assert.ok(!(key in values), key);
 });
 
+test('only trusted peers can tell the application who stands before them', { skip }, async (t) => {
+  const headers = { 'X-Forwarded-For': '6.6.6.6', 'X-Forwarded-Host': 'evil.test', Forwarded: 'for=6.6.6.6' };
+  for (const trusts of [false, true]) {
+    const { port } = await traps(t, { isTrusted: () => trusts });
+    const { values } = JSON.parse((await ask(port, '/environ', { headers })).text);
+    const seen = ['HTTP_X_FORWARDED_FOR', 'HTTP_X_FORWARDED_HOST', 'HTTP_FORWARDED'].filter(
+      (key) => key in values,
+    );
+    assert.equal(seen.length, trusts ? 3 : 0);
+  }
+});
+
 test('header names that could pose as others never reach the environ', { skip }, async (t) => {
   const { port } = await traps(t);
   const headers = {

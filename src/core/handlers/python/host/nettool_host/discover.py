@@ -41,6 +41,8 @@ def find(config):
     loaded = importlib.import_module(module)
     attribute, value, reason = pick(loaded, name, config)
     kind = config.get("kind") or kind_of(value)
+    if config.get("kind"):
+        refuse_misfit(value, kind, "%s:%s" % (module, attribute))
     if kind is None:
         raise NotFound("%s:%s is neither a WSGI nor an ASGI application (%s)" % (module, attribute, describe(value)))
     if kind == "asgi" and is_asgi2(value):
@@ -159,6 +161,23 @@ def kind_of(app):
     if count == 1:
         return "asgi" if is_asgi2(app) else None
     return "wsgi" if count in (2, None) else None
+
+
+def refuse_misfit(app, kind, name):
+    """What was asked for has to be possible: who cannot be called so would fail at every request."""
+    if kind == "asgi" and is_asgi2(app):
+        return
+    try:
+        signature = inspect.signature(app)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*(None,) * (2 if kind == "wsgi" else 3))
+        fits = kind == "asgi" or not is_async(app)
+    except TypeError:
+        fits = False
+    if not fits:
+        raise NotFound("%s is no %s application: it takes %s; leave --%s out" % (name, kind.upper(), signature, kind))
 
 
 def is_async(app):

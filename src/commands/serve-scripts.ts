@@ -1,0 +1,71 @@
+import { statSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { NettoolError } from '../core/errors.js';
+import type { CgiOptions } from '../core/handlers/cgi.js';
+import type { FastcgiOptions } from '../core/handlers/fastcgi/index.js';
+import type { HandlerTarget } from '../core/handlers/index.js';
+import type { StaticTarget } from '../core/handlers/static/index.js';
+import type { MountFlag } from './serve-app-flags.js';
+import type { TargetOptions } from './serve-target.js';
+
+/** What is at `/`, when that is a folder of files. */
+type Site = StaticTarget | undefined;
+
+/** The scripts of a folder, run one by one. */
+export function toCgi({ prefix, value }: MountFlag, site: Site, options: TargetOptions): HandlerTarget {
+  const folder = resolve(options.context.io.cwd, value);
+  if (!isFolder(folder)) throw new NettoolError('USAGE', `--cgi ${prefix}=${value}: there is no such folder`);
+  const documentRoot = site !== undefined && isFolder(site.root) ? site.root : folder;
+  return { kind: 'cgi', options: { folder, prefix, documentRoot, ...shared(options) } };
+}
+
+/** The scripts are those of the target folder; where a folder has the prefix's name, those in it, as URLs have it. */
+export function toFastcgi({ prefix, value }: MountFlag, site: Site, options: TargetOptions): HandlerTarget {
+  const { fastcgiRoot, fastcgiExt: extensions = ['.php'], index = [] } = options.flags;
+  if (site === undefined || !isFolder(site.root)) {
+    throw new NettoolError('USAGE', `--fastcgi ${prefix}=${value}: the target is no folder with scripts`);
+  }
+  const below = join(site.root, prefix);
+  const root = isFolder(below) ? below : site.root;
+  return {
+    kind: 'fastcgi',
+    options: {
+      address: value,
+      root,
+      ...(fastcgiRoot !== undefined && { scriptRoot: join(fastcgiRoot, relative(site.root, root)) }),
+      extensions,
+      index:
+        index.find((name) => extensions.some((ending) => name.endsWith(ending))) ?? `index${extensions[0]}`,
+      prefix,
+      ...shared(options),
+    },
+    // As other servers do beside PHP: what was uploaded is nobody's to leaf through.
+    files: { ...site, root, listing: false },
+  };
+}
+
+type Shared = Pick<CgiOptions & FastcgiOptions, 'env' | 'isTrusted' | 'onEvent' | 'timeoutMs'>;
+
+function shared({ context, flags, isTrusted, onEvent }: TargetOptions): Shared {
+  const { env = [], requestTimeout } = flags;
+  const pairs = env.map((text) => readVariable(text, context.io.env));
+  return {
+    env: Object.fromEntries(pairs),
+    isTrusted,
+    onEvent,
+    ...(requestTimeout !== undefined && { timeoutMs: requestTimeout }),
+  };
+}
+
+/** `NAME=value`, or `NAME` with the value it has here. */
+function readVariable(text: string, ours: NodeJS.ProcessEnv): [name: string, value: string] {
+  const equals = text.indexOf('=');
+  if (equals !== -1) return [text.slice(0, equals), text.slice(equals + 1)];
+  const value = ours[text];
+  if (value === undefined) throw new NettoolError('USAGE', `--env ${text}: it is not set here`);
+  return [text, value];
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { startPhpFpm } from '../helpers/php-fpm.js';
+import { needs, startProgram, waitForPort } from '../helpers/programs.js';
+import { ask } from '../helpers/raw-http.js';
+import { run, start } from '../helpers/run.js';
+import { tempDir } from '../helpers/temp-dir.js';
+
+const ENV = '#!/bin/sh\nprintf "Content-Type: text/plain\\n\\n"; env\n';
+
+/** The port of a `serve` that ends with the test. */
+async function serving(t: TestContext, cwd: string, argv: readonly string[]): Promise<number> {
+  const command = start(['serve', ...argv], { cwd, env: { FROM_US: 'ours', KEPT: 'back' } });
+  t.after(() => command.stop());
+  return (await command.event('listening')).port as number;
+}
+
+test('CGI scripts get the variables they are given, and paths below the site', async (t) => {
+  const cwd = tempDir(t, { 'site/index.html': '', 'scripts/env.sh': ENV });
+  chmodSync(join(cwd, 'scripts/env.sh'), 0o755);
+  const flags = ['--cgi', '/cgi=scripts', '--env', 'STAGE=a=b', '--env', 'FROM_US'];
+  const port = await serving(t, cwd, ['site', '0', ...flags]);
+  const lines = (await ask(port, '/cgi/env.sh/more')).text.split('\n');
+  assert.ok(lines.includes('STAGE=a=b'));
+  assert.ok(lines.includes('FROM_US=ours'));
+  assert.ok(lines.includes(`PATH_TRANSLATED=${join(cwd, 'site')}/more`));
+  assert.ok(!lines.some((line) => line.startsWith('KEPT=')));
+});
+
+test('fcgiwrap runs the scripts whose names end as told', needs('fcgiwrap'), async (t) => {
+  const cwd = tempDir(t, {
+    'site/env.pl': ENV,
+    'site/sub/index.pl': ENV,
+    'site/old.cgi': ENV,
+    'site/a.txt': 'text',
+  });
+  for (const name of ['env.pl', 'sub/index.pl', 'old.cgi']) chmodSync(join(cwd, 'site', name), 0o755);
+  const socket = join(cwd, 'wrap.sock');
+  startProgram(t, 'fcgiwrap', ['-s', `unix:${socket}`]);
+  await waitForPort(socket);
+  const flags = ['--fastcgi', `/=unix:${socket}`, '--fastcgi-ext', '.pl,.cgi', '--env', 'STAGE=test'];
+  const port = await serving(t, cwd, ['site', '0', ...flags]);
+  assert.match((await ask(port, '/env.pl')).text, /^STAGE=test$/m);
+  assert.match((await ask(port, '/old.cgi/info')).text, /^PATH_INFO=\/info$/m);
+  assert.match((await ask(port, '/sub/')).text, /^SCRIPT_NAME=\/sub\/index\.pl$/m);
+  assert.equal((await ask(port, '/a.txt')).text, 'text');
+});
+
+test(
+  'php-fpm is told where it sees the scripts, and folders beside them are not listed',
+  needs('php-fpm8.2'),
+  async (t) => {
+    const page = '<?php echo $_SERVER["SCRIPT_FILENAME"], " ", $_SERVER["DOCUMENT_ROOT"];';
+    const cwd = tempDir(t, { 'here/index.php': '', 'here/uploads/a.txt': 'text', 'there/index.php': page });
+    const socket = await startPhpFpm(t, cwd);
+    const there = join(cwd, 'there');
+    const flags = ['--fastcgi', `/=unix:${socket}`, '--fastcgi-root', there];
+    const port = await serving(t, cwd, ['here', '0', ...flags]);
+    assert.equal((await ask(port, '/pretty/url')).text, `${there}/index.php ${there}`);
+    assert.equal((await ask(port, '/uploads/')).status, 404);
+    assert.equal((await ask(port, '/uploads/a.txt')).text, 'text');
+  },
+);
+
+test('what is no variable and no extension is refused', async (t) => {
+  const cwd = tempDir(t, { 'scripts/a.sh': '' });
+  for (const [flags, message] of [
+    [['--env', '1A=b'], /'1A=b' is not NAME/],
+    [['--env', 'NOT_SET_ANYWHERE'], /--env NOT_SET_ANYWHERE: it is not set here/],
+    [['--fastcgi-ext', 'php'], /'php' is not a list like \.php,\.cgi/],
+  ] as const) {
+    const { code, stderr } = await run(['serve', '.', '0', '--cgi', '/cgi=scripts', ...flags], { cwd });
+    assert.equal(code, 2);
+    assert.match(stderr, message);
+  }
+});
