@@ -10,7 +10,7 @@ import { endToEndHeaders } from '../../http/hop-by-hop.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { joinUpgrade } from '../../http/upstream/join.js';
 import type { UpstreamReply } from '../../http/upstream/types.js';
-import type { OnHandlerEvent } from '../handler-events.js';
+import { type OnHandlerEvent, tellFailure } from '../handler-events.js';
 import { findApplication, type JsApplication, serverApplication } from './application.js';
 import { divertOutput } from './diverted-output.js';
 import { createFetchAnswerer } from './fetch-handler.js';
@@ -59,19 +59,22 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
   const forgetFailures = surviveFailures(logError);
 
   const failed = (request: IncomingRequest, error: unknown): HttpResponse => {
-    const { method, target, body } = request;
+    const { body } = request;
     // A body that is too large, too slow or broken off is the server's to answer, not the application's fault.
     if (body.errored !== null) throw body.errored;
     const status = error instanceof GatewayError ? error.status : 500;
-    onEvent({ type: 'application-error', handler: 'js', method, target, status, message: describe(error) });
+    tellFailure(onEvent, 'js', request, { status, message: describe(error) });
     return errorResponse(status, request.headers);
   };
   const handle = async (request: IncomingRequest): Promise<HttpResponse> => {
+    const calledAt = performance.now();
     try {
       if (fetching !== undefined) return await fetching.answer(request);
       return fromReply(await (bridge as NonNullable<typeof bridge>).send(request));
     } catch (error) {
       return failed(request, error);
+    } finally {
+      request.note?.({ workerMs: performance.now() - calledAt, workerPid: process.pid });
     }
   };
   const handler: JsHandler = {

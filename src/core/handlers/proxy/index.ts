@@ -12,6 +12,7 @@ import { joinUpgrade } from '../../http/upstream/join.js';
 import { NoReply } from '../../http/upstream/reply-error.js';
 import type { RequestBody } from '../../http/upstream/request-body.js';
 import type { UpstreamReply } from '../../http/upstream/types.js';
+import { tellFailure } from '../handler-events.js';
 import { createLocationMapper } from './location.js';
 import { type ProxyOptions, type ProxySettings, toProxySettings } from './options.js';
 import { countHops, requestHead, responseHeaders } from './request-head.js';
@@ -83,9 +84,12 @@ async function forwardRequest(request: IncomingRequest, forwarding: Forwarding):
     const upstream = upstreams.choose(request, tried);
     if (upstream === undefined) break;
     tried.add(upstream);
+    const sentAt = performance.now();
+    request.note?.({ upstream: upstream.name });
     try {
       const reply = await sendTo(upstream, request, body, { ...forwarding, isReplayable });
       upstreams.succeeded(upstream);
+      request.note?.({ upstreamMs: performance.now() - sentAt });
       return { reply, upstream };
     } catch (error) {
       if (request.signal.aborted || !(error instanceof GatewayError)) throw error;
@@ -157,8 +161,6 @@ function toHttpResponse(reply: UpstreamReply, { url }: Upstream, settings: Proxy
 
 function failed(request: IncomingRequest, error: unknown, { onEvent }: ProxySettings): HttpResponse {
   if (!(error instanceof GatewayError)) throw error;
-  const { status, message } = error;
-  const { method, target } = request;
-  onEvent({ type: 'application-error', handler: 'proxy', method, target, status, message });
-  return errorResponse(status, request.headers);
+  tellFailure(onEvent, 'proxy', request, error);
+  return errorResponse(error.status, request.headers);
 }

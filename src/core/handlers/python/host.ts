@@ -1,12 +1,13 @@
 import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { NettoolError, toNettoolError } from '../../errors.js';
+import { toNettoolError } from '../../errors.js';
 import { errorResponse } from '../../http/error-response.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { createWorkerMaster } from '../../workers/master.js';
 import type { WorkerMaster } from '../../workers/types.js';
 import { type FolderWatch, watchFolders } from '../../workers/watch.js';
+import { aboutRequest } from '../handler-events.js';
 import { encodeScope } from './asgi-scope.js';
 import { Dispatcher, type DispatchStats } from './dispatcher.js';
 import { FLAG, FRAME } from './frames.js';
@@ -134,22 +135,20 @@ export class PythonHost implements ExchangeOwner {
 
   // ---- what exchanges ask
 
-  answerFailure(request: IncomingRequest, failure: ExchangeFailure): HttpResponse | Promise<HttpResponse> {
+  answerFailure(request: IncomingRequest, failure: ExchangeFailure): HttpResponse {
     const { status, traceback, message } = failure;
     if (this.#options.debug) return tracebackPage(status, traceback || message);
-    if (status === 500) return Promise.reject(new NettoolError('INTERNAL', message));
     return errorResponse(status, request.headers, status === 503 ? [['Retry-After', '1']] : []);
   }
 
   onFailure(request: IncomingRequest, failure: ExchangeFailure): void {
     const { status, message, traceback } = failure;
-    const { method, target } = request;
+    request.note?.({ reason: message });
     this.#options.onEvent({
       type: 'application-error',
       message,
       ...(traceback && { traceback }),
-      method,
-      target,
+      ...aboutRequest(request),
       status,
     });
   }
@@ -210,7 +209,7 @@ export class PythonHost implements ExchangeOwner {
     this.#dispatcher.remove(worker);
   }
 
-  #refuse(request: IncomingRequest): HttpResponse | Promise<HttpResponse> | undefined {
+  #refuse(request: IncomingRequest): HttpResponse | undefined {
     const isFull = this.#dispatcher.queued >= this.#options.maxQueued;
     if (!isFull && !(this.#master.failing && !this.#dispatcher.hasLanes) && this.#closing === undefined)
       return undefined;

@@ -4,7 +4,7 @@ import { AnswerBody } from './answer-body.js';
 import { closeAnswerFile, openAnswerFile } from './answer-file.js';
 import { parseHead, toText } from './answer-head.js';
 import { FLAG, FRAME, type IncomingFrame } from './frames.js';
-import type { Exchange, Lane, OpeningFrame } from './lane.js';
+import type { Exchange, Lane, LaneService, OpeningFrame } from './lane.js';
 import type { ContentPump } from './request-content.js';
 
 /** A client that stays this long is watched: whether it leaves, and whether it has waited too long. */
@@ -21,8 +21,8 @@ export interface ExchangeFailure {
 /** Whom exchanges tell what goes wrong. */
 export interface ExchangeOwner {
   readonly requestTimeoutMs: number;
-  /** What the client gets when there is no answer; a rejection is the server's plain 500, with its reason in the log. */
-  answerFailure(request: IncomingRequest, failure: ExchangeFailure): HttpResponse | Promise<HttpResponse>;
+  /** What the client gets when there is no answer. */
+  answerFailure(request: IncomingRequest, failure: ExchangeFailure): HttpResponse;
   /** The answer had begun, or nobody waits for it: for the log. */
   onFailure(request: IncomingRequest, failure: ExchangeFailure): void;
   /** The request hangs in its worker. */
@@ -115,6 +115,10 @@ export class HttpExchange implements Exchange {
       );
   }
 
+  onServed(service: LaneService): void {
+    this.#request.note?.(service);
+  }
+
   onLost(message: string): void {
     if (this.#phase !== 'over') this.#fail({ status: 502, message });
   }
@@ -126,9 +130,11 @@ export class HttpExchange implements Exchange {
     if (this.#phase !== 'waiting' || this.#isGone || now - this.askedAt < requestTimeoutMs) return;
     const { lane } = this;
     if (lane === undefined) {
+      this.#request.note?.({ queueMs: now - this.askedAt });
       this.#fail({ status: 503, message: `no worker was free within ${requestTimeoutMs / 1000} s` });
       return;
     }
+    this.#request.note?.(lane.serviceOf(this, now));
     const message = `the application did not answer within ${requestTimeoutMs / 1000} s`;
     this.#fail({ status: 504, message });
     this.#owner.onTimeout(this, lane);

@@ -1,7 +1,7 @@
 import { errorResponse } from '../error-response.js';
 import type { Handler } from '../handler.js';
 import { getHeader } from '../headers.js';
-import type { HttpResponse, IncomingRequest } from '../messages.js';
+import type { HttpResponse, IncomingRequest, ServiceNote } from '../messages.js';
 import type { CloseReason, ServeOptions, ServerEvent, ServerLimits, ServerTimers } from '../server-types.js';
 import { Clock } from './clock.js';
 import { DEFAULT_LIMITS, DEFAULT_TIMERS } from './limits.js';
@@ -20,7 +20,7 @@ export interface AnyConnection {
 
 /** A request whose time was taken. */
 export interface TimedRequest {
-  readonly request: IncomingRequest;
+  readonly request: IncomingRequest & { readonly service?: ServiceNote | undefined };
   readonly content?: { readonly bytesIn: number } | undefined;
   readonly times: readonly [arrived: number, called: number, answered: number] | undefined;
 }
@@ -131,7 +131,9 @@ export class ServerContext {
     const { request } = timed;
     const ended = performance.now();
     const [arrived, called, answered] = timed.times ?? [ended, ended, ended];
-    const { error } = outcome;
+    const { queueMs: waited = 0, ...service } = request.service ?? {};
+    const error = outcome.error === undefined ? undefined : toSentence(outcome.error);
+    const reason = service.reason ?? (outcome.status >= 500 ? error : undefined);
     this.#emit({
       type: 'request',
       time: new Date().toISOString(),
@@ -143,8 +145,8 @@ export class ServerContext {
       bytes: Math.max(0, outcome.bytes),
       bytesIn: timed.content?.bytesIn ?? 0,
       durationMs: round(ended - arrived),
-      queueMs: round(called - arrived),
-      handlerMs: round((answered || ended) - called),
+      queueMs: round(called - arrived + waited),
+      handlerMs: round(Math.max(0, (answered || ended) - called - waited)),
       sendMs: round(ended - (answered || ended)),
       remoteAddress: request.remoteAddress,
       remotePort: request.remotePort,
@@ -152,7 +154,11 @@ export class ServerContext {
       userAgent: getHeader(request.headers, 'user-agent') ?? null,
       referer: getHeader(request.headers, 'referer') ?? null,
       ...(outcome.aborted && { aborted: true }),
-      ...(error !== undefined && { error: error instanceof Error ? error.message : String(error) }),
+      ...(error !== undefined && { error }),
+      ...service,
+      ...(service.workerMs !== undefined && { workerMs: round(service.workerMs) }),
+      ...(service.upstreamMs !== undefined && { upstreamMs: round(service.upstreamMs) }),
+      ...(reason !== undefined && { reason }),
     });
   }
 
@@ -182,6 +188,10 @@ export class ServerContext {
       error: refusal.message,
     });
   }
+}
+
+function toSentence(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function round(ms: number): number {

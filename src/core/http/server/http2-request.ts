@@ -2,7 +2,7 @@ import type { ServerHttp2Stream } from 'node:http2';
 import { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { forwardedClient } from '../forwarded-client.js';
-import type { HeaderList, HeaderPair, IncomingRequest, TlsDetails } from '../messages.js';
+import type { HeaderList, HeaderPair, IncomingRequest, ServiceNote, TlsDetails } from '../messages.js';
 import { parseTarget } from '../target.js';
 import type { ServerContext } from './context.js';
 import { METHODS } from './grammar.js';
@@ -29,6 +29,7 @@ export class Http2Request implements IncomingRequest {
   readonly query: string;
   readonly earlyHints: (headers: HeaderList) => void;
   trailers: HeaderList = [];
+  service: ServiceNote | undefined;
   readonly #stream: ServerHttp2Stream;
   readonly #abort = new AbortController();
   readonly #problem: Refusal | undefined;
@@ -108,6 +109,10 @@ export class Http2Request implements IncomingRequest {
     if (this.#problem !== undefined) return this.#problem;
     if (this.target === '*' && this.method !== 'OPTIONS') return new Refusal(400, 'the path is malformed');
     return METHODS.has(this.method) ? undefined : new Refusal(501, 'unknown method');
+  }
+
+  note(service: ServiceNote): void {
+    this.service = { ...this.service, ...service };
   }
 
   abort(): void {

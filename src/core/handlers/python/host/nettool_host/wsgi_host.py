@@ -15,6 +15,29 @@ from .wsgi_file import FileWrapper
 FLUSH_AT = 131072
 
 
+class RequestErrors:
+    """`wsgi.errors` of a request that has a name: each line begins with it."""
+
+    def __init__(self, request_id):
+        self.prefix = "[%s] " % request_id
+        self.in_line = False
+
+    def write(self, text):
+        if not text:
+            return 0
+        lines = text[:-1].replace("\n", "\n" + self.prefix) + text[-1]
+        sys.stderr.write(lines if self.in_line else self.prefix + lines)
+        self.in_line = text[-1] != "\n"
+        return len(text)
+
+    def writelines(self, lines):
+        for line in lines:
+            self.write(line)
+
+    def flush(self):
+        sys.stderr.flush()
+
+
 class Slot:
     def __init__(self, stream, app, settings):
         self.stream = stream
@@ -147,6 +170,9 @@ class Slot:
         if "%" in path:
             environ["PATH_INFO"] = unquote_to_bytes(path.encode("latin-1")).decode("latin-1")
         answer = self.answer = Answer(self, ident, environ["REQUEST_METHOD"] == "HEAD")
+        request_id = environ.get("nettool.request_id")
+        if request_id:
+            environ["wsgi.errors"] = RequestErrors(request_id)
         environ["wsgi.early_hints"] = answer.early_hints
         content = environ["wsgi.input"] = open(body, "rb") if flags & SPOOLED else BytesIO(body)
         result = None
