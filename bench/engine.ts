@@ -12,6 +12,7 @@ import {
   startPeer,
   table,
 } from './harness.js';
+import { createNginx } from './nginx.js';
 
 /** What is asked for, and how good the engine is to be beside a peer. */
 interface Case {
@@ -95,26 +96,9 @@ function createPeers(folder: string): Peer[] {
     { name: 'engine', port: 18_081, command: [...node, script('engine-server.ts'), '18081', folder] },
     { name: 'node:http', port: 18_082, command: [...node, script('node-http-server.ts'), '18082', folder] },
   ];
-  if (isInstalled('nginx')) peers.push(createNginx(folder, 18_083));
+  if (isInstalled('nginx')) peers.push(createNginx(folder, { port: 18_083, server: `root ${folder};` }));
   else console.log('nginx is not installed: left out');
   return peers;
-}
-
-/** nginx at its best: descriptors kept open, sendfile, no log. */
-function createNginx(folder: string, port: number): Peer {
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (name) => `${name}_temp_path ${folder}/tmp;`,
-  );
-  const config = join(folder, 'nginx.conf');
-  writeFileSync(
-    config,
-    `user root; worker_processes 1; daemon off; pid ${folder}/nginx.pid; error_log /dev/null;
-    events { worker_connections 4096; }
-    http { access_log off; keepalive_requests 1000000000; sendfile on; tcp_nopush on; open_file_cache max=100;
-      default_type text/plain; ${temporary.join(' ')}
-      server { listen 127.0.0.1:${port} backlog=4096; root ${folder}; } }`,
-  );
-  return { name: 'nginx', port, command: ['nginx', '-c', config, '-e', '/dev/null'] };
 }
 
 function toRows(one: Case, samples: ReadonlyMap<Peer, readonly Sample[]>): string[][] {

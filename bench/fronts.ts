@@ -7,13 +7,18 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isInstalled, load, median, type Peer, type Sample, startPeer, table } from './harness.js';
+import { createNginx } from './nginx.js';
 
 const SECONDS = 3;
 const WARM_UP_SECONDS = 2;
+/** What a compiler needs to have seen; on a busy machine one round may be far less. */
+const WARM_UP_REQUESTS = 30_000;
+const MAX_WARM_UP_ROUNDS = 4;
 const LOAD = ['-c64'];
 const PHP_FPM = 'php-fpm8.2';
 
 interface Case {
+  readonly name: 'proxy' | 'php';
   readonly title: string;
   readonly path: string;
   readonly ours: Peer;
@@ -22,8 +27,8 @@ interface Case {
   readonly wanted: number;
 }
 
-/** Measures both in turn, several rounds, and prints the ratios. */
-export async function benchFronts(rounds = 3): Promise<void> {
+/** Measures both in turn, several rounds, and prints the ratios; of one case only, when it is named. */
+export async function benchFronts(rounds = 3, only?: string): Promise<void> {
   for (const program of ['wrk', 'nginx', 'taskset']) {
     if (!isInstalled(program)) throw new Error(`${program} is not installed`);
   }
@@ -35,12 +40,14 @@ export async function benchFronts(rounds = 3): Promise<void> {
     mkdirSync(site);
     writeFileSync(join(site, '1k.txt'), 'x'.repeat(1024));
     writeFileSync(join(site, 'hello.php'), '<?php echo "hello";');
-    behind.push(start('nginx', ['-c', writeConfig(folder, 'up', port, `root ${site};`), '-e', '/dev/null']));
+    behind.push(start(createNginx(folder, { name: 'up', port, server: `root ${site};` }).command));
     const cases = [
       proxyCase(folder, port),
       isInstalled(PHP_FPM) ? await phpCase(folder, site, port, behind) : undefined,
     ];
-    for (const one of cases) if (one !== undefined) await measureCase(one, rounds);
+    for (const one of cases) {
+      if (one !== undefined && (only === undefined || only === one.name)) await measureCase(one, rounds);
+    }
   } finally {
     for (const child of behind) child.kill('SIGTERM');
     rmSync(folder, { recursive: true, force: true });
@@ -53,10 +60,11 @@ function proxyCase(folder: string, port: number): Case {
   const location =
     'location / { proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection ""; }';
   return {
+    name: 'proxy',
     title: 'proxy, 1 KiB',
     path: '/1k.txt',
     ours: { name: 'nettool', port: port + 1, command: ours(upstream, port + 1) },
-    nginx: nginxPeer(port + 2, writeConfig(folder, 'proxy', port + 2, location, conf)),
+    nginx: createNginx(folder, { name: 'proxy', port: port + 2, server: location, http: conf }),
     wanted: 0.6,
   };
 }
@@ -68,17 +76,20 @@ async function phpCase(folder: string, site: string, port: number, behind: Child
     conf,
     `[global]\nerror_log=/dev/null\ndaemonize=no\n[www]\nuser=root\ngroup=root\nlisten=${socket}\nlisten.backlog=1024\npm=static\npm.max_children=8\n`,
   );
-  behind.push(start(PHP_FPM, ['-R', '-F', '-n', '-y', conf]));
+  behind.push(start([PHP_FPM, '-R', '-F', '-n', '-y', conf]));
   while (!existsSync(socket)) await new Promise((resolve) => setTimeout(resolve, 50));
   const location = `root ${site}; location ~ \\.php$ { fastcgi_pass f; fastcgi_keep_conn on; include /etc/nginx/fastcgi_params; fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name; }`;
   return {
+    name: 'php',
     title: 'PHP by php-fpm',
     path: '/hello.php',
     ours: { name: 'nettool', port: port + 3, command: ours(site, port + 3, '--fastcgi', `/=unix:${socket}`) },
-    nginx: nginxPeer(
-      port + 4,
-      writeConfig(folder, 'php', port + 4, location, `upstream f { server unix:${socket}; keepalive 8; }`),
-    ),
+    nginx: createNginx(folder, {
+      name: 'php',
+      port: port + 4,
+      server: location,
+      http: `upstream f { server unix:${socket}; keepalive 8; }`,
+    }),
     wanted: 0.7,
   };
 }
@@ -90,24 +101,8 @@ function ours(target: string, port: number, ...flags: readonly string[]): string
   return [...program, 'serve', target, String(port), '--log', 'none', ...flags];
 }
 
-function nginxPeer(port: number, config: string): Peer {
-  return { name: 'nginx', port, command: ['nginx', '-c', config, '-e', '/dev/null'] };
-}
-
-function writeConfig(folder: string, name: string, port: number, location: string, http = ''): string {
-  const config = join(folder, `${name}.conf`);
-  writeFileSync(
-    config,
-    `user root; worker_processes 1; daemon off; pid ${folder}/${name}.pid; error_log /dev/null;
-events { worker_connections 1024; }
-http { access_log off; keepalive_requests 100000000; ${http}
-server { listen 127.0.0.1:${port}; ${location} } }\n`,
-  );
-  return config;
-}
-
-function start(program: string, args: readonly string[]): ChildProcess {
-  return spawn('taskset', ['-c', '1', program, ...args], { stdio: 'ignore' });
+function start(command: readonly string[]): ChildProcess {
+  return spawn('taskset', ['-c', '1', ...command], { stdio: 'ignore' });
 }
 
 async function measureCase({ title, path, ours: own, nginx, wanted }: Case, rounds: number): Promise<void> {
@@ -137,7 +132,11 @@ async function measure(peer: Peer, path: string): Promise<Sample> {
   const child = await startPeer(peer);
   const url = `http://127.0.0.1:${peer.port}${path}`;
   try {
-    await load(child.pid as number, url, WARM_UP_SECONDS, LOAD);
+    let warmedUp = 0;
+    for (let round = 0; round < MAX_WARM_UP_ROUNDS && warmedUp < WARM_UP_REQUESTS; round += 1) {
+      const { requestsPerSecond } = await load(child.pid as number, url, WARM_UP_SECONDS, LOAD);
+      warmedUp += WARM_UP_SECONDS * requestsPerSecond;
+    }
     return await load(child.pid as number, url, SECONDS, LOAD);
   } finally {
     child.kill('SIGTERM');

@@ -1,11 +1,13 @@
 /** nettool serve beside other file servers: `node --import tsx bench/serve.ts [rounds]`, or `run()`. */
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { isInstalled, load, median, type Peer, type Sample, startPeer, table } from './harness.js';
+import { createNginx } from './nginx.js';
 
 /** What is asked for, and how good we are to be beside a peer. */
 interface Case {
@@ -43,6 +45,9 @@ const MANY = 1000;
 /** What a compiler needs to have seen; on a busy machine one round may be far less. */
 const WARM_UP_REQUESTS = 50_000;
 const MAX_WARM_UP_ROUNDS = 4;
+
+/** One that has run out of descriptors may not end by itself. */
+const PATIENCE_MS = 3000;
 
 /** Some write a line for each request to where nobody wants it. */
 const QUIET = ['sh', '-c', 'exec "$@" 2>/dev/null', 'sh'];
@@ -86,7 +91,7 @@ function createOurs(site: string, port: number): Peer {
 }
 
 function createPeers(folder: string, site: string): Peer[] {
-  const nginx = (port: number) => ['nginx', '-c', writeNginxConfig(folder, site, port), '-e', '/dev/null'];
+  const nginx = (port: number) => createNginx(folder, { port, server: `root ${site};` }).command;
   const caddy = (port: number) => ['caddy', 'run', '--config', writeCaddyfile(folder, site, port)];
   const python = (port: number) => [
     'python3',
@@ -108,23 +113,6 @@ function createPeers(folder: string, site: string): Peer[] {
     console.log(`${program} is not installed: left out`);
     return [];
   });
-}
-
-/** nginx at its best: descriptors kept open, sendfile, compression, no log. */
-function writeNginxConfig(folder: string, site: string, port: number): string {
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (name) => `${name}_temp_path ${folder}/tmp;`,
-  );
-  const config = join(folder, 'nginx.conf');
-  writeFileSync(
-    config,
-    `user root; worker_processes 1; daemon off; pid ${folder}/nginx.pid; error_log /dev/null;
-    events { worker_connections 4096; }
-    http { access_log off; keepalive_requests 1000000000; sendfile on; tcp_nopush on; open_file_cache max=2000;
-      types { text/html html; text/plain txt; } gzip on; ${temporary.join(' ')}
-      server { listen 127.0.0.1:${port} backlog=4096; root ${site}; } }`,
-  );
-  return config;
 }
 
 function writeCaddyfile(folder: string, site: string, port: number): string {
@@ -177,20 +165,28 @@ async function measure(
 ): Promise<string[][]> {
   const samples = new Map<Peer, Sample[]>();
   for (const peer of peers) {
-    const child = await startPeer({ ...peer, command: [...QUIET, ...peer.command] });
-    const gone = new Promise((resolve) => child.on('close', resolve));
+    let child: ChildProcess | undefined;
     try {
+      child = await startPeer({ ...peer, command: [...QUIET, ...peer.command] });
       samples.set(peer, await sample(one, peer, child.pid ?? 0, folder, rounds));
     } catch (error) {
       // vercel/serve, for one, runs out of descriptors when it answers 304.
-      const reason = child.exitCode === null ? String(error) : 'the server has died';
-      console.log(`${peer.name}, ${one.name}: ${reason}`);
+      const isDead = child !== undefined && child.exitCode !== null;
+      console.log(`${peer.name}, ${one.name}: ${isDead ? 'the server has died' : error}`);
     } finally {
-      child.kill();
-      await gone;
+      await end(child);
     }
   }
   return toRows(one, samples);
+}
+
+async function end(child: ChildProcess | undefined): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill();
+  const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
+  await gone;
+  clearTimeout(timer);
 }
 
 async function sample(one: Case, peer: Peer, pid: number, folder: string, rounds: number): Promise<Sample[]> {

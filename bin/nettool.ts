@@ -35,7 +35,16 @@ const io: Io = {
     return () => process.off(name, listener);
   },
 };
-// Never process.exit at the end: what is still on its way to a slow pipe would be lost.
+// No process.exit at once: what is still on its way to a slow pipe would be lost.
 main(process.argv.slice(2), io).then((exitCode) => {
   process.exitCode = exitCode;
+  leaveOpen();
 });
+
+/** Pools and intervals of an application that ran in this process keep nobody here once the command has ended. */
+function leaveOpen(): void {
+  setTimeout(() => {
+    if (stdout.writableLength + stderr.writableLength === 0) process.exit();
+    leaveOpen();
+  }, 500).unref();
+}

@@ -34,17 +34,33 @@ const SEA_CONFIG = {
   execArgv: ['--disable-sigusr1', '--min-semi-space-size=4'],
 };
 
-/** commander loads `node:child_process` for commands that are programs of their own, of which there are none here. */
-const lazyChildProcess: Plugin = {
-  name: 'lazy-child-process',
+/** Parts of Node that most runs need nothing of: loaded when something of theirs is first used. */
+const LAZY_BUILTINS = [
+  'child_process',
+  'crypto',
+  'fs/promises',
+  'os',
+  'timers/promises',
+  'tls',
+  'v8',
+  'vm',
+  'zlib',
+];
+
+const lazyBuiltins: Plugin = {
+  name: 'lazy-builtins',
   setup(bundler) {
-    bundler.onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
-      /[\\/]commander[\\/]/.test(importer) ? { path: 'child_process', namespace: 'lazy' } : undefined,
-    );
-    bundler.onLoad({ filter: /.*/, namespace: 'lazy' }, () => ({
-      contents:
-        "module.exports = { get spawn() { return process.getBuiltinModule('node:child_process').spawn } };",
+    bundler.onResolve({ filter: new RegExp(`^node:(${LAZY_BUILTINS.join('|')})$`) }, ({ path }) => ({
+      path,
+      namespace: 'lazy',
     }));
+    bundler.onLoad({ filter: /.*/, namespace: 'lazy' }, async ({ path }) => {
+      const names = Object.keys(await import(path)).filter((name) => name !== 'default');
+      const getters = names.map((name) => `get ${name}() { return load().${name} }`);
+      return {
+        contents: `let loaded; const load = () => (loaded ??= process.getBuiltinModule('${path}'));\nmodule.exports = { ${getters} };`,
+      };
+    });
   },
 };
 
@@ -70,7 +86,7 @@ async function bundleSources(): Promise<void> {
     keepNames: false,
     legalComments: 'none',
     logLevel: 'warning',
-    plugins: [embedPython, lazyChildProcess],
+    plugins: [embedPython, lazyBuiltins],
   });
 }
 

@@ -123,7 +123,7 @@ const OWNERS: ReadonlyArray<readonly [name: RegExp, allowed: RegExp]> = [
   [/^uqr$/, /^src\/commands\/output\/qr\.ts$/],
   [/^client-zip$/, /^src\/core\/handlers\/zip\//],
   [/^@fastify\/busboy$/, /^src\/core\/handlers\/uploads\//],
-  [/^undici/, /^src\/core\/http\/http2\.ts$/],
+  [/^undici/, /^src\/core\/http\/http2(-session)?\.ts$/],
   [/^tough-cookie$/, /^src\/core\/http\/cookies\.ts$/],
   [/^node:ffi$/, /^src\/core\/platform\/ffi\.ts$/],
   [/^node:child_process$/, /^src\/core\/platform\//],

@@ -1,5 +1,5 @@
 # nettool serve examples/python/bottle_app.py --python /usr/bin/python3
-"""A Bottle application (WSGI)."""
+"""A Bottle application (WSGI): then http://127.0.0.1:8000/hello/you."""
 
 from bottle import Bottle, response
 

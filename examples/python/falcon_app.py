@@ -1,5 +1,5 @@
 # nettool serve examples/python/falcon_app.py --python /usr/bin/python3
-"""A Falcon resource (WSGI)."""
+"""A Falcon resource (WSGI): then http://127.0.0.1:8000/quote."""
 
 import falcon
 

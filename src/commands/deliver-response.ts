@@ -53,7 +53,10 @@ export async function deliver(delivery: Delivery): Promise<number> {
     if (!context.json) context.io.stderr.write(`${context.redact(`not as expected: ${failure}`)}\n`);
   }
   if (failures.length > 0) return exitCodeFor('EXPECTATION_FAILED');
-  return flags.expect !== undefined && expectations.acceptsStatus(status) ? 0 : exitCodeForStatus(status);
+  if (flags.expect !== undefined && expectations.acceptsStatus(status)) return 0;
+  const exitCode = exitCodeForStatus(status);
+  if (exitCode !== 0 && !context.json && target === undefined) tellEmpty(delivery);
+  return exitCode;
 }
 
 async function print(delivery: Delivery): Promise<void> {
@@ -71,6 +74,13 @@ async function print(delivery: Delivery): Promise<void> {
   }
   verify?.();
   if (parts.includes('m')) stdout.write(`${parts === 'm' ? '' : '\n'}${viewTimings(delivery.records)}\n`);
+}
+
+/** A failure that has printed nothing would leave people with an exit code alone. */
+function tellEmpty({ context, followed, flags }: Delivery): void {
+  const { status, reason, wireSizeBytes } = followed.response;
+  if (wireSizeBytes > 0 || toPrintParts(flags, followed.request.method) !== 'b') return;
+  talk(context, `note: ${`${status} ${reason}`.trim()}, without a body`);
 }
 
 async function show(delivery: Delivery): Promise<void> {

@@ -3,10 +3,10 @@ import { lstat, rename, unlink, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
 import { NettoolError, toNettoolError } from '../core/errors.js';
-import type { HeaderList } from '../core/http/messages.js';
 import { looksSecret } from '../core/secrets.js';
 import type { AllFlags } from './all-flags.js';
 import type { Context } from './context.js';
+import { findHeader, toContent, toPostData } from './har-bodies.js';
 import type { ExchangeRecord } from './transport.js';
 
 /** Writes what was sent and answered as HAR 1.2; secrets that we sent are masked. */
@@ -20,7 +20,7 @@ export async function writeHar(
     log: {
       version: '1.2',
       creator: { name: packageJson.name, version: packageJson.version },
-      entries: records.map((record) => toEntry(record, context, flags)),
+      entries: await Promise.all(records.map((record) => toEntry(record, context, flags))),
     },
   };
   const fresh = `${path}.${randomBytes(4).toString('hex')}`;
@@ -39,18 +39,11 @@ export async function writeHar(
   }
 }
 
-function toEntry(
-  { startedAt, url, head, request, response, failedAfterMs }: ExchangeRecord,
-  context: Context,
-  flags: AllFlags,
-) {
+async function toEntry(record: ExchangeRecord, context: Context, flags: AllFlags) {
+  const { startedAt, url, head, request, response, failedAfterMs } = record;
   const show = (name: string, value: string): string =>
     looksSecret(name) && flags.showSecrets !== true ? '***' : context.redact(value);
   const httpVersion = `HTTP/${response?.httpVersion ?? head.httpVersion}`;
-  const { body } = request;
-  const text =
-    typeof body === 'string' || body instanceof Uint8Array ? Buffer.from(body).toString() : undefined;
-  const mimeType = find(head.headers, 'content-type') ?? '';
   return {
     startedDateTime: startedAt.toISOString(),
     time: response?.timings.totalMs ?? response?.timings.firstByteMs ?? failedAfterMs ?? 0,
@@ -61,27 +54,30 @@ function toEntry(
       cookies: [],
       headers: head.headers.map(([name, value]) => ({ name, value: show(name, value) })),
       queryString: [...url.searchParams].map(([name, value]) => ({ name, value: show(name, value) })),
-      ...(text === undefined ? {} : { postData: { mimeType, text: context.redact(text), params: [] } }),
       headersSize: -1,
-      bodySize: text === undefined ? (body === undefined ? 0 : -1) : Buffer.byteLength(text),
+      ...(await toPostData(request, context)),
     },
-    response: toResponse(response, httpVersion),
+    response: await toResponse(record, httpVersion, context.redact),
     cache: {},
     timings: toTimings(response),
     ...(response === undefined ? {} : { serverIPAddress: response.remoteAddress }),
   };
 }
 
-function toResponse(response: ExchangeRecord['response'], httpVersion: string) {
+async function toResponse(
+  { response, body }: ExchangeRecord,
+  httpVersion: string,
+  redact: (text: string) => string,
+) {
   const headers = response?.headers ?? [];
   return {
     status: response?.status ?? 0,
     statusText: response?.reason ?? '',
     httpVersion,
     cookies: [],
-    headers: headers.map(([name, value]) => ({ name, value })),
-    content: { size: response?.wireSizeBytes ?? 0, mimeType: find(headers, 'content-type') ?? 'x-unknown' },
-    redirectURL: find(headers, 'location') ?? '',
+    headers: headers.map(([name, value]) => ({ name, value: redact(value) })),
+    content: await toContent(response, body, redact),
+    redirectURL: redact(findHeader(headers, 'location') ?? ''),
     headersSize: -1,
     bodySize: response?.wireSizeBytes ?? -1,
   };
@@ -102,8 +98,4 @@ function toTimings(response: ExchangeRecord['response']) {
     wait: Math.max(0, firstByteMs - connected),
     receive: Math.max(0, (totalMs ?? firstByteMs) - firstByteMs),
   };
-}
-
-function find(headers: HeaderList, name: string): string | undefined {
-  return headers.find(([key]) => key.toLowerCase() === name)?.[1];
 }

@@ -110,6 +110,7 @@ function mismatch({ path, segments, depth }: Place, node: Node, wanted: string):
 function badPath(path: string, position: number, why: string): NettoolError {
   return new NettoolError('USAGE', `bad field name '${path}': ${why} (at character ${position + 1})`, {
     hint: "a backslash makes a bracket part of the name: 'a\\[b\\]=1'",
+    place: { text: path, position },
   });
 }
 

@@ -52,7 +52,8 @@ function reportFailure(error: unknown, { run, flags, command }: Failed): number 
   const event = toErrorEvent(failure, command, exitCode);
   const { io, json, redact, style, verbose } = createContext(run, flags);
   if (json && !io.stdout.errored) io.stdout.write(`${toJsonLine(event, redact)}\n`);
-  io.stderr.write(`${redact(viewError(event, style.stderr))}\n`);
+  const place = json ? undefined : failure.place;
+  io.stderr.write(`${redact(viewError(event, style.stderr, place))}\n`);
   if (verbose > 1) io.stderr.write(`${redact(describeStack(error))}\n`);
   return exitCode;
 }

@@ -85,12 +85,20 @@ function toResolveMap(typed: readonly string[]): Map<string, HostAddress[]> {
       throw new NettoolError('USAGE', `bad --resolve '${text}'`, { hint: 'like example.org:443:127.0.0.1' });
     }
     const [key, addresses] = parsed;
+    for (const address of addresses) checkZone(address);
     map.set(
       key,
       addresses.map((address) => ({ address, family: isIP(address) as 4 | 6 })),
     );
   }
   return map;
+}
+
+/** A zone that does not exist would count as none, and the connection only time out. */
+function checkZone(address: string): void {
+  const zone = address.split('%')[1];
+  if (zone === undefined || /^\d+$/.test(zone) || networkInterfaces()[zone] !== undefined) return;
+  throw noInterface(zone);
 }
 
 /** An address, or the first one of the interface of that name. */
@@ -100,7 +108,11 @@ function toLocalAddress(name: string, { ipv6 }: AllFlags): string {
   const addresses = networkInterfaces()[name];
   const address = addresses?.find(({ family }) => family === wanted) ?? addresses?.[0];
   if (address !== undefined) return address.address;
-  throw new NettoolError('ADDRESS_NOT_AVAILABLE', `this machine has no interface or address '${name}'`, {
+  throw noInterface(name);
+}
+
+function noInterface(name: string): NettoolError {
+  return new NettoolError('ADDRESS_NOT_AVAILABLE', `this machine has no interface or address '${name}'`, {
     hint: "'nettool ifconfig' lists them",
   });
 }

@@ -56,7 +56,7 @@ export function addOutputFlags(command: Command): void {
     .option('--timing', 'tell how long each step took, a row per request')
     .option('--dry-run', 'print the request and send nothing')
     .option('--as-curl', 'print the curl command of this request and send nothing')
-    .option('--har <file>', 'write requests and answers as HAR 1.2')
+    .option('--har <file>', 'write requests and answers as HAR 1.2, bodies up to 4 MiB')
     .option(
       '--parallel <n>',
       'so many transfers at once: of several URLs, or of ranges of one file',

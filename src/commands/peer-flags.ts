@@ -49,6 +49,7 @@ const PEERS: Readonly<Record<string, string>> = {
   '--access-log': LOG,
   '--access-logfile': LOG,
   '--log-level': '-v or -q',
+  '-e': '--env NAME=value',
   '-D': SUPERVISOR,
   '--daemon': SUPERVISOR,
   '-u': SUPERVISOR,

@@ -7,7 +7,7 @@ import type { AllFlags } from './all-flags.js';
 import type { Context } from './context.js';
 import { badItem, checkJson, type FileItem, parseFileFlag, type RequestItem } from './items.js';
 import { buildJson } from './json-fields.js';
-import { readInput, toInputError } from './secret-values.js';
+import { readInput, rememberSecretFields, toInputError } from './secret-values.js';
 
 /** A body and what it says it is. */
 export interface Content {
@@ -39,12 +39,18 @@ export async function buildBody(
     if (fields.length > 0 || files.length > 0) {
       throw new NettoolError('USAGE', 'the body comes either from --data or from fields, not from both');
     }
-    return compress(await readData(context, items, flags), flags);
+    const content = await readData(context, items, flags);
+    if (content.body instanceof Uint8Array && content.body.length <= LOOK_INTO_BYTES) {
+      rememberSecretFields(context, content.body.toString());
+    }
+    return compress(content, flags);
   }
   if (fields.length === 0 && files.length === 0) return undefined;
   for (const { name, value } of fields) if (looksSecret(name)) context.addSecret(value);
   if (files.length > 0 || flags.multipart === true) return toMultipart(context, fields, files, flags);
-  return compress(flags.form === true ? toForm(fields) : toJson(fields), flags);
+  const content = flags.form === true ? toForm(fields) : toJson(fields);
+  rememberSecretFields(context, content.body as string);
+  return compress(content, flags);
 }
 
 interface Field {

@@ -1,7 +1,10 @@
+import { isIP } from 'node:net';
 import { NettoolError } from '../core/errors.js';
 
 /** C0, DEL and C1: the URL standard would silently take some of them out. */
 const CONTROL = /[\0-\x1f\x7f-\x9f]/;
+
+const ZONED = /^((?:[a-z]+:\/\/)?(?:[^/?#]*@)?\[)([0-9a-f:.]+)%(?:25)?([^\]/?#\s,]+)(\].*)$/i;
 
 /**
  * The URL a person typed: `http://` when no scheme is there, `localhost` when no host is (`:3000/x`).
@@ -10,13 +13,30 @@ const CONTROL = /[\0-\x1f\x7f-\x9f]/;
 export function parseRequestUrl(typed: string): URL {
   if (CONTROL.test(typed)) throw badUrl(typed, 'it holds a control character');
   const text = typed.trim();
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
+  // One slash is a slip that the URL standard forgives.
+  const scheme = /^(https?(?=:\/)|[a-z][a-z0-9+.-]*(?=:\/\/))/i.exec(text)?.[1]?.toLowerCase();
   if (scheme !== undefined && scheme !== 'http' && scheme !== 'https') {
     throw badUrl(typed, `only http and https are spoken here, not ${scheme}`);
+  }
+  const address = /^[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*/i.exec(text)?.[0];
+  if (address !== undefined && isIP(address) === 6) {
+    throw badUrl(typed, 'an IPv6 address stands in brackets', `[${address}]${text.slice(address.length)}`);
   }
   const url = URL.parse(scheme === undefined ? `http://${withHost(text)}` : text);
   if (url === null) throw badUrl(typed, describeFault(text));
   return url;
+}
+
+/**
+ * `http://[fe80::1%25eth0]/` (RFC 6874; a bare `%` will do): a URL has no place for the zone of a link-local address,
+ * so it comes apart, as a `--resolve` of the address without it.
+ */
+export function takeZone(typed: string): { readonly url: string; readonly resolve?: string } {
+  const [, before = '', address = '', zone, behind = ''] = ZONED.exec(typed) ?? [];
+  if (zone === undefined) return { url: typed };
+  const url = `${before}${address}${behind}`;
+  const { hostname, port, protocol } = parseRequestUrl(url);
+  return { url, resolve: `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}:[${address}%${zone}]` };
 }
 
 /** The URL with parameters behind those it has, which stay as they were typed. */
@@ -43,8 +63,9 @@ function describeFault(text: string): string {
   return 'it is not a URL';
 }
 
-function badUrl(typed: string, why: string): NettoolError {
+function badUrl(typed: string, why: string, meant?: string): NettoolError {
   // A password may stand in it, and need not look like one without its scheme.
   const shown = typed.replace(/^([^/?#]*:\/\/)?[^/?#]*@/, '$1***@');
-  return new NettoolError('USAGE', `bad URL '${shown}': ${why}`);
+  const hint = meant === undefined ? undefined : `did you mean ${meant}?`;
+  return new NettoolError('USAGE', `bad URL '${shown}': ${why}`, { hint });
 }

@@ -8,6 +8,7 @@ import { addOutputFlags } from './output-flags.js';
 import { addRequestFlags } from './request-flags.js';
 import { REQUEST_HELP } from './request-help.js';
 import { addressPlan, planRequest } from './request-plan.js';
+import { takeZone } from './request-url.js';
 import { openSession } from './session-flag.js';
 import { runTransfers } from './transfers.js';
 import { createTransport } from './transport.js';
@@ -41,9 +42,12 @@ async function perform(
   context: Context,
   method: string,
   [url, items]: readonly [string | undefined, readonly string[]],
-  flags: AllFlags,
+  given: AllFlags,
 ): Promise<number> {
-  const urls = [...(url === undefined ? [] : [url]), ...(flags.url ?? [])];
+  const typed = [...(url === undefined ? [] : [url]), ...(given.url ?? [])].map(takeZone);
+  const urls = typed.map((one) => one.url);
+  const zones = typed.flatMap(({ resolve = [] }) => resolve);
+  const flags = zones.length === 0 ? given : { ...given, resolve: [...(given.resolve ?? []), ...zones] };
   if (urls.length === 0)
     throw new NettoolError('USAGE', 'a URL is missing', { hint: `nettool ${method.toLowerCase()} URL` });
   checkFlags(flags, urls.length);

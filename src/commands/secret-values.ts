@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { text as readText } from 'node:stream/consumers';
 import { NettoolError, toNettoolError } from '../core/errors.js';
+import { looksSecret } from '../core/secrets.js';
 import type { Context } from './context.js';
 
 /** A value that a flag named instead of holding it. */
@@ -42,4 +43,15 @@ export async function readInput(context: Context, path: string): Promise<Buffer>
 export function toInputError(error: unknown, path: string): NettoolError {
   const { message } = toNettoolError(error, `cannot read ${path}`);
   return new NettoolError('INPUT_FAILED', message, { cause: error });
+}
+
+/** A field of a JSON text that holds no list or object, or one of a form; as written. */
+const BODY_FIELD =
+  /"((?:[^"\\]|\\.)*)"\s*:\s*(?:"((?:[^"\\]|\\.)+)"|([^\s"{}[\],]+))|(?:^|&)([^=&\s]+)=([^&\s]+)/g;
+
+/** Keeps the values of fields that look secret out of messages and reports: those of a JSON text or a form. */
+export function rememberSecretFields(context: Context, body: string): void {
+  for (const [, key, text, bare, name = key, value = text ?? bare] of body.matchAll(BODY_FIELD)) {
+    if (value !== undefined && looksSecret(name ?? '')) context.addSecret(value);
+  }
 }

@@ -19,7 +19,10 @@ export interface AppFlags {
   readonly fastcgiExt?: readonly string[];
   readonly env?: readonly string[];
   readonly upstreamHost?: string | true;
+  readonly upstreamCacert?: string;
+  readonly upstreamInsecure?: boolean;
   readonly balance?: 'round-robin' | 'least-connections' | 'hash';
+  readonly hashKey?: string;
   readonly healthCheck?: string;
   readonly rewrite?: readonly RewriteFlag[];
   readonly wsgi?: boolean;
@@ -46,7 +49,7 @@ export function addAppFlags(command: Command): Command {
     .optionsGroup('Mounts:')
     .option(
       '--static [prefix=folder]',
-      'serve a folder there too; alone: send the target as it is, do not run it',
+      'serve a folder there too (repeatable); alone: send the target as it is, do not run it',
       collectStatic,
     )
     .option('--app <prefix=target>', 'run an application there (repeatable)', collectMount)
@@ -54,15 +57,10 @@ export function addAppFlags(command: Command): Command {
     .option('--cgi <prefix=folder>', 'run the scripts of a folder (repeatable)', collectMount)
     .option(
       '--fastcgi <prefix=address>',
-      'have host:port or unix:/path run the scripts of the target folder',
+      'have host:port or unix:/path run the scripts of the target folder (repeatable)',
       collectMount,
     )
-    .optionsGroup('Scripts (--cgi, --fastcgi):')
-    .option(
-      '--env <name[=value]>',
-      'a variable they get; without a value the one it has here (repeatable)',
-      parseEnv,
-    )
+    .optionsGroup('Scripts (--fastcgi):')
     .option('--fastcgi-root <folder>', 'the target folder as the FastCGI server sees it, in a container')
     .option(
       '--fastcgi-ext <.ext[,.ext]>',
@@ -74,12 +72,19 @@ export function addAppFlags(command: Command): Command {
       '--upstream-host [name]',
       "send upstreams their own name, or this one, instead of the client's Host",
     )
+    .option('--upstream-cacert <file>', 'trust the certificates in this PEM file, and no others')
+    .option('--upstream-insecure', "do not check upstreams' certificates")
     .addOption(
-      new Option('--balance <how>', 'how an upstream is chosen').choices([
+      new Option('--balance <how>', 'how an upstream is chosen (default: round-robin)').choices([
         'round-robin',
         'least-connections',
         'hash',
       ]),
+    )
+    .option(
+      '--hash-key <what>',
+      'of a request, for hash: address (default), path, header:NAME or cookie:NAME',
+      parseHashKey,
     )
     .option(
       '--health-check <url-path>',
@@ -95,8 +100,13 @@ export function addAppFlags(command: Command): Command {
     .option('--asgi', 'the Python application speaks ASGI')
     .option('--factory', 'the callable makes the application')
     .option('--python <path>', 'the interpreter or virtual environment')
-    .option('--workers <n>', "worker processes, or 'auto' for one per core", parseWorkers)
-    .option('--threads <n>', 'requests a WSGI worker answers at a time', parseAtLeastOne)
+    .option(
+      '--env <name[=value]>',
+      'a variable for Python applications and scripts; without a value the one it has here (repeatable)',
+      parseEnv,
+    )
+    .option('--workers <n>', "worker processes, or 'auto' for one per core (default: 1)", parseWorkers)
+    .option('--threads <n>', 'requests a WSGI worker answers at a time (default: 1)', parseAtLeastOne)
     .option(
       '--request-timeout <time>',
       'how long an application may take to answer (default: 60s; 504)',
@@ -141,6 +151,11 @@ function collectRewrite(text: string, previous: readonly RewriteFlag[] = []): Re
   } catch {
     throw new InvalidArgumentError(`'${text.slice(0, arrow)}' is not a regular expression.`);
   }
+}
+
+function parseHashKey(text: string): string {
+  if (/^(?:address|path|(?:header|cookie):[\w!#$%&'*+.^`|~-]+)$/.test(text)) return text;
+  throw new InvalidArgumentError(`'${text}' is not address, path, header:NAME or cookie:NAME.`);
 }
 
 function parseEnv(text: string, previous: readonly string[] = []): string[] {

@@ -9,13 +9,17 @@ import type { ServerFlags } from './serve-server-flags.js';
 const FIRST_INHERITED_FD = 3;
 
 /** Where to listen when it is not a host and a port: a Unix socket, or what systemd hands over; else `undefined`. */
-export function listenTargets({ io }: Context, host: string): readonly ListenTarget[] | undefined {
+export function listenTargets(
+  { io }: Context,
+  { host, socketMode: mode }: ServerFlags,
+): readonly ListenTarget[] | undefined {
   const inherited = Number(io.env.LISTEN_FDS ?? 0);
   const isForUs = io.env.LISTEN_PID === undefined || Number(io.env.LISTEN_PID) === process.pid;
   if (inherited > 0 && isForUs) {
     return Array.from({ length: inherited }, (_, index) => ({ fd: FIRST_INHERITED_FD + index }));
   }
-  return host.includes('/') ? [{ path: resolve(io.cwd, host) }] : undefined;
+  if (!host.includes('/')) return undefined;
+  return [{ path: resolve(io.cwd, host), ...(mode !== undefined && { mode }) }];
 }
 
 /** The certificate of the flags: from files, or made for this machine, its fingerprint told; `undefined` without TLS. */

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import type { ReloadEvent } from '../core/handlers/python/events.js';
 import type { ServerEvent } from '../core/http/server-types.js';
 import type { WorkerEvent } from '../core/workers/types.js';
 import type { Context } from './context.js';
@@ -17,7 +18,7 @@ export interface ServeReport {
   readonly log: LogFormat;
   /** Whether anybody reads of requests that did not fail. */
   readonly wantsRequests: boolean;
-  readonly server: (event: ServerEvent | WorkerEvent) => void;
+  readonly server: (event: ServerEvent | WorkerEvent | ReloadEvent) => void;
   readonly site: (event: SiteEvent) => void;
   /** Names what is served, for the line that says where. */
   name(plan: ServePlan): void;
@@ -35,7 +36,7 @@ export async function createServeReport(
   const { io, json, quiet, style } = context;
   const log = flags.log ?? masterLog ?? (flags.logFile !== undefined ? 'combined' : defaultLog(context));
   // Filled in once the arguments are understood, before anything listens.
-  const named = { target: '', port: 0 };
+  const named = { target: '', wantedPort: 0 };
   const sink = await openSink(context, flags, log);
   const view = createServeView(named);
   const report = createReporter<ServerEvent | SiteEvent>(context, view, 'stderr');
@@ -55,7 +56,10 @@ export async function createServeReport(
       if (output === undefined) report(event);
       else io.stderr.write(`${output}\n`);
     },
-    name: ({ name, port }) => void Object.assign(named, { target: name, port }),
+    name: ({ name, port }) => {
+      named.target = name;
+      if (flags.portFallback === true) named.wantedPort = port;
+    },
     reopen: () => sink?.reopen(),
     close: () => sink?.close(),
   };

@@ -5,6 +5,7 @@ import type { CgiOptions } from '../core/handlers/cgi.js';
 import type { FastcgiOptions } from '../core/handlers/fastcgi/index.js';
 import type { HandlerTarget } from '../core/handlers/index.js';
 import type { StaticTarget } from '../core/handlers/static/index.js';
+import type { Context } from './context.js';
 import type { MountFlag } from './serve-app-flags.js';
 import type { TargetOptions } from './serve-target.js';
 
@@ -47,14 +48,18 @@ export function toFastcgi({ prefix, value }: MountFlag, site: Site, options: Tar
 type Shared = Pick<CgiOptions & FastcgiOptions, 'env' | 'isTrusted' | 'onEvent' | 'timeoutMs'>;
 
 function shared({ context, flags, isTrusted, onEvent }: TargetOptions): Shared {
-  const { env = [], requestTimeout } = flags;
-  const pairs = env.map((text) => readVariable(text, context.io.env));
+  const { requestTimeout } = flags;
   return {
-    env: Object.fromEntries(pairs),
+    env: givenVariables(context, flags.env),
     isTrusted,
     onEvent,
     ...(requestTimeout !== undefined && { timeoutMs: requestTimeout }),
   };
+}
+
+/** What `--env` says. */
+export function givenVariables({ io }: Context, texts: readonly string[] = []): Record<string, string> {
+  return Object.fromEntries(texts.map((text) => readVariable(text, io.env)));
 }
 
 /** `NAME=value`, or `NAME` with the value it has here. */

@@ -18,6 +18,7 @@ export interface ServerFlags {
   readonly bodyTimeout?: number;
   readonly keepAlive?: number;
   readonly maxConnections?: number;
+  readonly socketMode?: number;
   readonly gracefulTimeout?: number;
   readonly rateLimit?: { readonly requests: number; readonly perMs: number };
   readonly limitRate?: number;
@@ -43,6 +44,11 @@ export function addServerFlags(command: Command): Command {
       'the address to listen on; 0.0.0.0 or :: for all, a path for a Unix socket',
       parseListenHost,
       '127.0.0.1',
+    )
+    .option(
+      '--socket-mode <octal>',
+      'who may connect to the Unix socket, like 660 (default: by the umask)',
+      parseMode,
     )
     .option('--port-fallback', 'take the next free port when this one is in use')
     .option('--tls', 'speak HTTPS with a certificate made on the spot')
@@ -116,6 +122,11 @@ export function toTimers(flags: ServerFlags): Partial<ServerTimers> {
 /** An address or name to listen on; what holds a slash is the path of a Unix socket. */
 function parseListenHost(text: string): string {
   return text.includes('/') ? text : parseHost(text);
+}
+
+function parseMode(text: string): number {
+  if (!/^0?[0-7]{3}$/.test(text)) throw new InvalidArgumentError(`'${text}' is not a mode like 660.`);
+  return Number.parseInt(text, 8);
 }
 
 /** `10/s`, `100/m` or a bare number a second. */

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { NettoolError } from '../core/errors.js';
 import type { HandlerTarget, MountTarget } from '../core/handlers/index.js';
 import type { Context } from './context.js';
@@ -8,7 +8,7 @@ import { parsePort } from './options.js';
 import type { AppFlags, MountFlag } from './serve-app-flags.js';
 import { type FolderFlags, toFolderFeatures } from './serve-folder-flags.js';
 import { refuseMissing } from './serve-missing.js';
-import { toCgi, toFastcgi } from './serve-scripts.js';
+import { givenVariables, toCgi, toFastcgi } from './serve-scripts.js';
 import type { ServerFlags } from './serve-server-flags.js';
 import { type StaticFlags, toStaticOptions } from './serve-static-flags.js';
 
@@ -37,7 +37,8 @@ export interface ServePlan {
 }
 
 const DEFAULT_PORT = 8000;
-const PROGRAM = /\.(?:[cm]?[jt]s|py)$/;
+const TAKES_VARIABLES: ReadonlySet<HandlerTarget['kind']> = new Set(['python', 'cgi', 'fastcgi']);
+const PROGRAM = /\.(?:[cm]?[jt]s|[jt]sx|py)$/;
 const HEALTH_CHECK = { intervalMs: 10_000, timeoutMs: 5000 };
 
 /** Finds out what is to be served where. */
@@ -52,8 +53,9 @@ export async function planServe(args: readonly unknown[], options: TargetOptions
     if (typeof value === 'object') mounts.push(toStaticMount(value, options));
   }
   for (const { prefix, value } of flags.app ?? [])
-    mounts.push({ prefix, target: await toTarget(value, prefix, false, options) });
-  for (const flag of flags.proxy ?? []) mounts.push({ prefix: flag.prefix, target: toProxy(flag, options) });
+    mounts.push({ prefix, target: await toTarget(await entryOf(value, context), prefix, false, options) });
+  for (const flag of flags.proxy ?? [])
+    mounts.push({ prefix: flag.prefix, target: await toProxy(flag, options) });
   for (const flag of flags.cgi ?? [])
     mounts.push({ prefix: flag.prefix, target: toCgi(flag, folder, options) });
   for (const flag of flags.fastcgi ?? [])
@@ -61,6 +63,11 @@ export async function planServe(args: readonly unknown[], options: TargetOptions
   const codeFolders = mounts.flatMap((mount) =>
     mount.target.kind === 'js' ? dirname(mount.target.options.file) : [],
   );
+  if (flags.env !== undefined && mounts.every(({ target }) => !TAKES_VARIABLES.has(target.kind))) {
+    throw new NettoolError('USAGE', '--env is for Python applications, CGI and FastCGI scripts', {
+      hint: 'set it before the command: NAME=value nettool serve …',
+    });
+  }
   const upstreams = mounts.flatMap((mount) =>
     mount.target.kind === 'proxy' ? mount.target.options.upstreams : [],
   );
@@ -95,7 +102,7 @@ async function toTarget(
   const isApplication =
     flags.wsgi === true || flags.asgi === true || (PROGRAM.test(name) && !stat?.isDirectory());
   const { isPythonTarget } = await import('../core/handlers/python/target.js');
-  const isModule = isPythonTarget(name) && !name.includes('.py');
+  const isModule = isPythonTarget(name) && !/\.py(?::|$)/.test(name);
   if (!isModule && flags.wsgi !== true && flags.asgi !== true) refuseMissing(name, context.io.cwd);
   if (
     !isPlain &&
@@ -103,13 +110,22 @@ async function toTarget(
   ) {
     return toPython(name, prefix, options);
   }
-  if (!isPlain && isApplication) return toJs(path, options);
+  if (!isPlain && isApplication) return toJs(name, path, prefix, options);
   return {
     kind: 'static',
     root: path,
     ...toStaticOptions(flags),
     features: toFolderFeatures(context, path, flags),
   };
+}
+
+/** `--app` names an application, so a folder stands for the module in it. */
+async function entryOf(name: string, { io }: Context): Promise<string> {
+  const path = resolve(io.cwd, name);
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return name;
+  const { findEntry } = await import('../core/handlers/js/entry.js');
+  const entry = findEntry(path);
+  return entry === undefined ? name : join(name, relative(path, entry));
 }
 
 function toPython(target: string, prefix: string, options: TargetOptions): HandlerTarget {
@@ -124,7 +140,7 @@ function toPython(target: string, prefix: string, options: TargetOptions): Handl
       target,
       prefix,
       cwd: context.io.cwd,
-      env: context.io.env,
+      env: { ...context.io.env, ...givenVariables(context, flags.env) },
       ...(kind !== undefined && { kind }),
       ...(flags.factory === true && { factory: true }),
       ...(flags.python !== undefined && { python: flags.python }),
@@ -144,11 +160,20 @@ function toPython(target: string, prefix: string, options: TargetOptions): Handl
   };
 }
 
-function toJs(file: string, { context, flags, onEvent, isTrusted }: TargetOptions): HandlerTarget {
+function toJs(
+  name: string,
+  file: string,
+  prefix: string,
+  { context, flags, onEvent, isTrusted }: TargetOptions,
+): HandlerTarget {
   return {
     kind: 'js',
     options: {
       file,
+      name,
+      prefix,
+      ...(flags.factory === true && { factory: true }),
+      ...(flags.debug === true && { debug: true }),
       output: context.io.stderr,
       isTrusted,
       onEvent,
@@ -163,7 +188,13 @@ function toStaticMount({ prefix, value }: MountFlag, { context, flags }: TargetO
   return { prefix, target: { kind: 'static', root, ...toStaticOptions(flags) } };
 }
 
-function toProxy({ prefix, value }: MountFlag, { flags, onEvent, isTrusted }: TargetOptions): HandlerTarget {
+async function toProxy(
+  { prefix, value }: MountFlag,
+  { context, flags, onEvent, isTrusted }: TargetOptions,
+): Promise<HandlerTarget> {
+  if (flags.hashKey !== undefined && flags.balance !== 'hash') {
+    throw new NettoolError('USAGE', '--hash-key is for --balance hash');
+  }
   return {
     kind: 'proxy',
     options: {
@@ -172,12 +203,20 @@ function toProxy({ prefix, value }: MountFlag, { flags, onEvent, isTrusted }: Ta
       isTrusted,
       onEvent,
       ...(flags.upstreamHost !== undefined && { upstreamHost: flags.upstreamHost }),
+      ...(flags.upstreamCacert !== undefined && { ca: await readAuthorities(context, flags.upstreamCacert) }),
+      ...(flags.upstreamInsecure !== undefined && { insecure: flags.upstreamInsecure }),
       ...(flags.balance !== undefined && { balance: flags.balance }),
+      ...(flags.hashKey !== undefined && { hashKey: flags.hashKey }),
       ...(flags.rewrite !== undefined && { rewrite: flags.rewrite }),
       ...(flags.healthCheck !== undefined && { healthCheck: { ...HEALTH_CHECK, path: flags.healthCheck } }),
       ...(flags.requestTimeout !== undefined && { responseTimeoutMs: flags.requestTimeout }),
     },
   };
+}
+
+async function readAuthorities({ io }: Context, file: string): Promise<string> {
+  const { readAuthorities: read } = await import('../core/net/tls.js');
+  return read(resolve(io.cwd, file));
 }
 
 /** Of two mounts at one path the one given by a flag counts; the target's is then shown by nobody. */

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { NettoolError } from '../core/errors.js';
+import type { ReloadEvent } from '../core/handlers/python/events.js';
 import type { MetricsSnapshot } from '../core/http/metrics.js';
 import type { Front, FrontListener, FrontOptions } from '../core/http/server/front.js';
 import type { ListenTarget, RunningServer, ServerEvent } from '../core/http/server-types.js';
@@ -13,6 +14,9 @@ import { LineBatch } from './output/line-batch.js';
 
 const DEFAULT_GRACE_MS = 10_000;
 
+/** What an application writes beside its code while it runs: no reason to load it anew. */
+const DATA = /\.(?:sqlite3?|db|log|lock|tmp|part|pid|sock)(?:-(?:journal|wal|shm))?$|~$/i;
+
 /** How to serve with several processes. */
 export interface WorkersPlan {
   readonly count: number | 'auto';
@@ -23,8 +27,8 @@ export interface WorkersPlan {
   readonly watchFolders?: readonly string[];
   /** Plain data for the workers: what only the master can decide (whether there is a terminal, say). */
   readonly settings?: unknown;
-  /** `listening` and `closed`, once each, and what becomes of workers. */
-  readonly onEvent: (event: ServerEvent | WorkerEvent) => void;
+  /** `listening` and `closed`, once each, and what becomes of workers and new code. */
+  readonly onEvent: (event: ServerEvent | WorkerEvent | ReloadEvent) => void;
 }
 
 /** What a worker of {@link serveWithWorkers} works with. */
@@ -67,10 +71,22 @@ export async function serveWithWorkers(context: Context, plan: WorkersPlan): Pro
   const output = { stdout: passOn(io.stdout), stderr: passOn(io.stderr) };
   const front = await openFront(plan.front);
   let crew: Crew<MetricsSnapshot> | undefined;
-  const watching = await watchCode(plan.watchFolders ?? [], () => void crew?.reload());
+  const reload = (reason: string): void => {
+    crew?.reload().then(
+      () => plan.onEvent({ type: 'reload', ok: true, reason }),
+      ({ message }: Error) =>
+        plan.onEvent({
+          type: 'reload',
+          ok: false,
+          reason,
+          message: `${message}; the code that ran serves on`,
+        }),
+    );
+  };
+  const watching = await watchCode(plan.watchFolders ?? [], (name) => reload(`${name} has changed`));
   const undo = [
     watching,
-    io.onSignal?.('SIGHUP', () => void crew?.reload()),
+    io.onSignal?.('SIGHUP', () => reload('SIGHUP')),
     io.onSignal?.('SIGUSR1', () => crew?.reopen()),
   ];
   try {
@@ -90,10 +106,10 @@ export async function serveWithWorkers(context: Context, plan: WorkersPlan): Pro
 }
 
 /** Watches folders and everything below them but packages; returns what ends that. */
-async function watchCode(folders: readonly string[], onChange: () => void): Promise<() => void> {
+async function watchCode(folders: readonly string[], onChange: (name: string) => void): Promise<() => void> {
   if (folders.length === 0) return () => {};
   const { watchFolders } = await import('../core/workers/watch.js');
-  const watch = watchFolders({ accepts: (name) => !name.startsWith('.'), onChange });
+  const watch = watchFolders({ accepts: (name) => !name.startsWith('.') && !DATA.test(name), onChange });
   const below = folders.flatMap((folder) => [folder, ...listFolders(folder)]);
   watch.update(below);
   return watch.close;

@@ -88,6 +88,8 @@ async function serve(context: Context, args: readonly unknown[], flags: ServeFla
       flags,
       isTrusted,
       onEvent(event) {
+        // Each worker finds the same one.
+        if (event.type === 'application' && seat !== undefined && seat.index > 0) return;
         behind.metrics?.onEvent(event);
         report.site(event as never);
       },
@@ -132,7 +134,7 @@ async function serveAlone(parts: Parts): Promise<number> {
 
 async function serveAsMaster({ context, flags, plan, report, tls }: Parts): Promise<number> {
   const { host, portFallback = false } = flags;
-  const listen = listenTargets(context, host);
+  const listen = listenTargets(context, flags);
   const identity = tls === undefined ? undefined : { cert: String(tls.cert), key: String(tls.key) };
   const settings: MasterSettings = { log: report.log, tls: identity };
   return serveWithWorkers(context, {
@@ -213,7 +215,7 @@ async function prepare(parts: Parts, connections: () => number) {
 
 function toServeOptions({ context, flags, plan, tls, seat }: Parts): Omit<ServeOptions, 'onEvent'> {
   const { host, portFallback = false } = flags;
-  const listen = seat?.listen ?? listenTargets(context, host);
+  const listen = seat?.listen ?? listenTargets(context, flags);
   return {
     host,
     port: plan.port,

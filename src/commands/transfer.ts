@@ -134,18 +134,19 @@ function exchange(
 
 /** The body, read as far as the expectations need it, and those that do not hold. */
 async function readAsExpected(
-  { flags, expectations, progress }: TransferJob,
+  { flags, expectations, progress, transport }: TransferJob,
   followed: FollowedResponse,
   observe: ((bytes: Buffer) => void) | undefined,
 ): Promise<{ content: Content; failures: readonly string[] }> {
   const { openContent, toContent } = await import('../core/http/content.js');
   const { response, request } = followed;
   progress.onResponse(response);
+  const captured = transport.records.findLast((record) => record.response === response)?.body;
   const content = await openContent(response, {
     method: request.method,
     raw: flags.raw === true,
     maxSizeBytes: flags.maxSize,
-    observers: observe === undefined ? [] : [observe],
+    observers: [observe, captured?.take].filter((observer) => observer !== undefined),
   });
   if (!expectations.needsBody) return { content, failures: expectations.findFailures(response, undefined) };
   const { collect, decodeText, getCharset } = await import('../core/http/body.js');

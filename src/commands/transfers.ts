@@ -78,26 +78,25 @@ function describe({ method, url }: AddressedPlan, progress: TransferProgress): s
 
 /** Several URLs: in their order, or `--parallel` at once; what one prints is not torn apart by another. */
 async function runMany(job: TransfersJob): Promise<number> {
-  const { plans, flags, context } = job;
+  const { plans, flags } = job;
   const queue = [...plans];
   const stop = new AbortController();
   const signal = AbortSignal.any([job.signal, stop.signal]);
   let worst = 0;
-  let stopped = false;
   const printer = createQueue();
   const names = new Set<string>();
   const worker = async (): Promise<void> => {
-    for (let plan = queue.shift(); plan !== undefined && !stopped; plan = queue.shift()) {
+    for (let plan = queue.shift(); plan !== undefined && !signal.aborted; plan = queue.shift()) {
       const exitCode = await runOne({ ...job, signal, names }, plan, printer);
       worst = Math.max(worst, exitCode);
-      if (exitCode === 0 || flags.failEarly !== true || stopped) continue;
-      stopped = true;
+      if (exitCode === 0 || flags.failEarly !== true) continue;
       stop.abort(new NettoolError('INTERRUPTED', 'another URL has failed (--fail-early)'));
     }
   };
   const count = Math.min(flags.parallel ?? 1, plans.length);
   await Promise.all(Array.from({ length: count }, worker));
-  if (context.io.signal.aborted) throw context.io.signal.reason;
+  // An interruption, or --timeout: it ends all of them, and is told once.
+  if (job.signal.aborted) throw job.signal.reason;
   return worst;
 }
 
@@ -130,10 +129,7 @@ async function runOne(
     const shared = { names, plan, flags, transport, expectations, signal, progress, beforeOutput: () => {} };
     exitCode = await runTransfer({ ...shared, context: mine });
   } catch (error) {
-    if (signal.aborted) {
-      if (job.context.io.signal.aborted) throw error;
-      return 0;
-    }
+    if (signal.aborted) return 0;
     const failure = toNettoolError(error);
     exitCode = exitCodeFor(failure.code);
     const event = toErrorEvent(failure, plan.method.toLowerCase(), exitCode);

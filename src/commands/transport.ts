@@ -5,6 +5,7 @@ import type { FollowedResponse } from '../core/http/redirects.js';
 import type { RequestHead } from '../core/http/request-head.js';
 import { looksSecret } from '../core/secrets.js';
 import type { AllFlags } from './all-flags.js';
+import { CapturedBody } from './captured-body.js';
 import type { Context } from './context.js';
 import { toSendOptions } from './network-options.js';
 import type { AddressedPlan } from './request-plan.js';
@@ -19,6 +20,8 @@ export interface ExchangeRecord {
   /** Absent when none came. */
   readonly response?: ClientResponse | undefined;
   readonly failedAfterMs?: number | undefined;
+  /** The body of the answer, decoded, as far as it has been read; for `--har` only. */
+  readonly body?: CapturedBody | undefined;
 }
 
 /** Sends the requests of one run: its connections, cookies and records. */
@@ -88,7 +91,8 @@ export async function createTransport(
         const startedAt = performance.now();
         try {
           const response = await send(request, sendOptions);
-          records.push({ ...sent, head: sent.head as RequestHead, request, response });
+          const body = flags.har === undefined ? undefined : new CapturedBody();
+          records.push({ ...sent, head: sent.head as RequestHead, request, response, body });
           if (context.verbose > 0) talk(`${viewResponseHead(response, context.style.stderr)}\n`);
           return response;
         } catch (error) {

@@ -32,10 +32,17 @@ export type ErrorCode =
   | 'INTERRUPTED'
   | 'TERMINATED';
 
+/** Where in something the user wrote the fault is. */
+export interface Place {
+  readonly text: string;
+  readonly position: number;
+}
+
 /** What `new NettoolError` takes beside the code and the sentence. */
 export interface ErrorDetails {
   /** One sentence that says what to do about it. */
   hint?: string | undefined;
+  place?: Place | undefined;
   cause?: unknown;
 }
 
@@ -43,12 +50,14 @@ export interface ErrorDetails {
 export class NettoolError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
+  readonly place: Place | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.name = 'NettoolError';
     this.code = code;
     this.hint = details.hint;
+    this.place = details.place;
   }
 }
 

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync, lstatSync, readFileSync, statSync, symlinkSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import { type Received, startHttp } from '../helpers/http-server.js';
 import { parseLines, run } from '../helpers/run.js';
 import { listen, startFixedStub, startStub } from '../helpers/stub-server.js';
@@ -141,6 +142,36 @@ test('--har writes what was sent and answered, secrets masked, readable by its o
     [lstatSync(join(cwd, 'link.har')).isSymbolicLink(), existsSync(join(cwd, 'real.har'))],
     [true, true],
   );
+});
+
+test('--har holds bodies: text, base64, none that is large, and no secret of ours', async (t) => {
+  const cwd = tempDir(t);
+  const bodies: Record<string, string | Buffer> = {
+    '/text': gzipSync('grün, and hunter22'),
+    '/binary': Buffer.from([0, 255, 1]),
+    '/large': 'x'.repeat(5 * 2 ** 20),
+  };
+  const { url } = await startHttp(t, (res, { target }) => {
+    res.setHeader('content-type', 'text/plain; charset=utf-8');
+    if (target === '/text') res.setHeader('content-encoding', 'gzip');
+    res.end(bodies[target ?? '']);
+  });
+  const more = ['--url', `${url}/binary`, '--url', `${url}/large`];
+  const sent = '{"password": "hunter22", "n": 1}';
+  assert.equal((await run(['post', `${url}/text`, ...more, '-d', sent, '--har', 'a.har'], { cwd })).code, 0);
+  const { log } = JSON.parse(readFileSync(join(cwd, 'a.har'), 'utf8'));
+  const [text, binary, large] = log.entries.map(
+    (entry: { response: { content: unknown } }) => entry.response.content,
+  );
+  assert.deepEqual([text.text, text.size, text.encoding], ['grün, and ***', 19, undefined]);
+  assert.deepEqual([binary.text, binary.encoding], ['AP8B', 'base64']);
+  assert.deepEqual([large.size, large.text, /^left out/.test(large.comment)], [5 * 2 ** 20, undefined, true]);
+  const { request } = log.entries[0];
+  assert.deepEqual([request.postData.text, request.bodySize], ['{"password": "***", "n": 1}', sent.length]);
+  writeFileSync(join(cwd, 'body'), 'a=1&api_key=abc%20def&b=2');
+  assert.equal((await run(['post', url, '-d', '@body', '--har', 'b.har'], { cwd })).code, 0);
+  const [form] = JSON.parse(readFileSync(join(cwd, 'b.har'), 'utf8')).log.entries;
+  assert.equal(form.request.postData.text, 'a=1&api_key=***&b=2');
 });
 
 test('events and lines are shown as they come', async (t) => {

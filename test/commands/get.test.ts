@@ -130,6 +130,13 @@ for (const [what, reply, code, word] of FAILURES) {
   });
 }
 
+test('a failure without a body is told, unless the fields or a document are printed', async (t) => {
+  const { url } = await startFixedStub(t, 'HTTP/1.1 404 Gone Fishing\r\nContent-Length: 0\r\n\r\n');
+  const result = await run(['get', url]);
+  assert.deepEqual([result.code, result.stderr], [4, 'note: 404 Gone Fishing, without a body\n']);
+  for (const flag of ['-i', '--json', '-q']) assert.equal((await run(['get', url, flag])).stderr, '');
+});
+
 test('a refused connection is exit 7, a name that does not resolve 6', async () => {
   const port = await closedPort();
   const refused = await run(['get', `:${port}/x`]);

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
-import { test } from 'node:test';
+import { createSecureServer, type ServerHttp2Stream } from 'node:http2';
+import { type TestContext, test } from 'node:test';
+import { createAuthority } from '../helpers/certificates.js';
 import { startHttp } from '../helpers/http-server.js';
 import { parseLines, run } from '../helpers/run.js';
-import { closedPort } from '../helpers/stub-server.js';
+import { closedPort, listen } from '../helpers/stub-server.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 test('several URLs are asked in order, with a line each, and the greatest exit code', async (t) => {
@@ -120,4 +122,67 @@ test('-O saves each under its own name', async (t) => {
   );
   assert.equal(result.code, 0, result.stderr);
   assert.deepEqual(readdirSync(cwd).sort(), ['a', 'a-1', 'b']);
+});
+
+test('--timeout ends all of several URLs, and is the exit code', async (t) => {
+  const { url } = await startHttp(t, (res, { target }) => {
+    if (target === '/quick') res.end('quick');
+  });
+  for (const parallel of [[], ['--parallel', '2']]) {
+    const argv = ['get', `${url}/quick`, '--url', `${url}/mute`, '--url', `${url}/mute`, ...parallel];
+    const result = await run([...argv, '--timeout', '300ms']);
+    assert.deepEqual([result.code, result.stdout], [28, 'quick']);
+    assert.equal(result.stderr.match(/--timeout/g)?.length, 1);
+  }
+});
+
+/** Nineteen more URLs of an origin. */
+function moreOf(url: string): string[] {
+  return Array.from({ length: 19 }, (_, index) => ['--url', `${url}/${index}`]).flat();
+}
+
+/** An HTTP/2 server that counts its connections. */
+async function startHttp2(t: TestContext, answer: (stream: ServerHttp2Stream, path: string) => void) {
+  const cwd = tempDir(t);
+  const ca = createAuthority(cwd);
+  const site = ca.sign('localhost', 'IP:127.0.0.1');
+  const server = createSecureServer({ cert: ca.read(site.cert), key: ca.read(site.key) });
+  const seen = { connections: 0 };
+  server.on('session', () => {
+    seen.connections += 1;
+  });
+  server.on('stream', (stream: ServerHttp2Stream, headers) => answer(stream, String(headers[':path'])));
+  const url = `https://127.0.0.1:${await listen(t, server as never)}`;
+  return { url, seen, trust: ['--cacert', ca.cert] };
+}
+
+test('over HTTP/2 the URLs of one origin share a connection, and one given up leaves the others alone', async (t) => {
+  const { url, seen, trust } = await startHttp2(t, (stream, path) => {
+    stream.respond({ ':status': 200 });
+    stream.end('x'.repeat(path === '/3' ? 2_000_000 : 1000));
+  });
+  const result = await run(['get', url, ...moreOf(url), ...trust, '--parallel', '5', '--max-size', '50k']);
+  assert.equal(result.code, 63);
+  assert.equal(result.stderr.match(/^ok /gm)?.length, 19);
+  assert.equal(seen.connections, 1);
+});
+
+test('an HTTP/2 server that ends its connection after some requests gets the others over the next one', async (t) => {
+  let answered = 0;
+  const { url, seen, trust } = await startHttp2(t, (stream) => {
+    answered += 1;
+    stream.respond({ ':status': 200 });
+    stream.end('ok\n');
+    if (answered % 6 === 0) stream.session?.close();
+  });
+  const result = await run(['get', url, ...moreOf(url), ...trust, '--parallel', '4', '-q']);
+  assert.deepEqual([result.code, result.stdout], [0, 'ok\n'.repeat(20)]);
+  assert.ok(seen.connections > 1 && seen.connections < 10, `${seen.connections} connections`);
+});
+
+test('a server that is not there is told for every URL that waited for the first connection', async () => {
+  const url = `https://127.0.0.1:${await closedPort()}`;
+  const result = await run(['get', url, ...moreOf(url), '--parallel', '5']);
+  assert.equal(result.code, 7);
+  assert.equal(result.stderr.match(/^failed \(7\)/gm)?.length, 20);
 });

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash, X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttp2Server, createSecureServer, type ServerHttp2Stream } from 'node:http2';
 import { createServer as createHttpsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -156,7 +158,7 @@ test('HTTP/2 by ALPN, with prior knowledge, and not at all', async (t) => {
   const port = await listen(t, clear as never);
   assert.equal((await run(['get', `http://127.0.0.1:${port}`, '--http2'])).stdout, `clear 127.0.0.1:${port}`);
   const { url: plain } = await startHttp(t, (res) => res.end());
-  assert.notEqual((await run(['get', plain, '--http2', '--idle-timeout', '2'])).code, 0);
+  assert.equal((await run(['get', plain, '--http2', '--idle-timeout', '2'])).code, 56);
 });
 
 test('HTTP/2: what breaks is told as over HTTP/1.1', async (t) => {
@@ -221,4 +223,19 @@ test('--redirect-trust takes secrets along to a host', async (t) => {
     other.received.map(({ headers }) => headers.authorization),
     ['Bearer abcdef', 'Bearer abcdef', undefined],
   );
+});
+
+test('an address with a zone is reached by it, and a zone that does not exist is told at once', async (t) => {
+  const [zone, found] =
+    Object.entries(networkInterfaces()).flatMap(([name, list = []]) =>
+      list.filter(({ scopeid }) => (scopeid ?? 0) > 0).map(({ address }) => [name, address] as const),
+    )[0] ?? [];
+  if (found === undefined) return t.skip('no link-local address here');
+  const server = createHttpServer((_req, res) => res.end('linked'));
+  server.listen(0, `${found}%${zone}`);
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  assert.equal((await run(['get', `http://[${found}%25${zone}]:${port}/`])).stdout, 'linked');
+  assert.equal((await run(['get', `[${found}%nowhere]:${port}`])).code, 45);
 });

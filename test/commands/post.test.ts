@@ -100,3 +100,10 @@ test('a redirected POST becomes a GET without its body, after 307 it stays what 
     ],
   );
 });
+
+test('the place of a fault in a nested name is shown to people, and not beside --json', async () => {
+  const argv = ['post', ':1', 'list[a][b=1'];
+  const shown = (await run(argv)).stderr.split('\n');
+  assert.deepEqual(shown.slice(1, 3), ['  list[a][b', '           ^']);
+  assert.match((await run([...argv, '--json'])).stderr, /^nettool post: .*\nhint: .*\n$/);
+});

@@ -104,9 +104,12 @@ test('a refused login or a proxy that is not there says so', async (t) => {
     refused.stderr,
     /the proxy 127\.0\.0\.1:\d+ gives no connection to auth\.example:443 \(407 Login\)\nhint: /,
   );
-  assert.equal(
-    (await run(['get', 'http://x.example/', '--proxy', `127.0.0.1:${await closedPort()}`])).code,
-    7,
+  const closed = `127.0.0.1:${await closedPort()}`;
+  const gone = await run(['get', 'http://x.example/', '--proxy', closed]);
+  assert.equal(gone.code, 7);
+  assert.match(
+    gone.stderr,
+    new RegExp(`cannot connect to x\\.example:80 through the proxy ${closed} \\(connection refused\\)`),
   );
 });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseRequestUrl, withParams } from '../../src/commands/request-url.js';
+import { parseRequestUrl, takeZone, withParams } from '../../src/commands/request-url.js';
 
 const URLS: ReadonlyArray<readonly [typed: string, url: string]> = [
   ['example.org', 'http://example.org/'],
@@ -15,6 +15,8 @@ const URLS: ReadonlyArray<readonly [typed: string, url: string]> = [
   ['user:pw@example.org', 'http://user:pw@example.org/'],
   ['http://example.org/a b', 'http://example.org/a%20b'],
   ['example.org/?next=http://x/', 'http://example.org/?next=http://x/'],
+  ['https:/example.org/x', 'https://example.org/x'],
+  ['bücher.example', 'http://xn--bcher-kva.example/'],
 ];
 
 for (const [typed, url] of URLS) {
@@ -29,6 +31,8 @@ const BAD: ReadonlyArray<readonly [typed: string, why: RegExp]> = [
   ['http://x:99999/', /'99999' is not a port/],
   ['http://x:http/', /'http' is not a port/],
   ['http://[::1/', /not a URL/],
+  ['::1', /stands in brackets/],
+  ['2001:db8::1/x', /stands in brackets/],
   ['http://x/\r\nX: y', /control character/],
   ['http://x/a\tb', /control character/],
   ['http://x/\0', /control character/],
@@ -56,4 +60,13 @@ test('parameters stand behind those of the URL, which stay as they were typed', 
   ]);
   assert.equal(url.href, 'http://x/?a=%20+b&c&d%20e=f%26g%3Dh%2F%C3%A9&d%20e=');
   assert.equal(withParams(new URL('http://x/#f'), [['a', 'b']]).href, 'http://x/?a=b#f');
+});
+
+test('the zone of a link-local address comes apart from its URL', () => {
+  assert.deepEqual(takeZone('http://[fe80::1%25eth0]/x?y=[a%b]'), {
+    url: 'http://[fe80::1]/x?y=[a%b]',
+    resolve: '[fe80::1]:80:[fe80::1%eth0]',
+  });
+  assert.deepEqual(takeZone('https://u:p@[FE80:0::1%2]:8443/').resolve, '[fe80::1]:8443:[FE80:0::1%2]');
+  for (const url of ['http://[::1]/%25', 'x/[fe80::1%25eth0]']) assert.deepEqual(takeZone(url), { url });
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { startPhpFpm } from '../helpers/php-fpm.js';
 import { needs, startProgram, waitForPort } from '../helpers/programs.js';
+import { noSystemPython, SYSTEM_PYTHON } from '../helpers/python.js';
 import { ask } from '../helpers/raw-http.js';
 import { run, start } from '../helpers/run.js';
 import { tempDir } from '../helpers/temp-dir.js';
@@ -27,6 +28,20 @@ test('CGI scripts get the variables they are given, and paths below the site', a
   assert.ok(lines.includes('FROM_US=ours'));
   assert.ok(lines.includes(`PATH_TRANSLATED=${join(cwd, 'site')}/more`));
   assert.ok(!lines.some((line) => line.startsWith('KEPT=')));
+});
+
+test('a local redirect of a CGI script leads anywhere on the site, but to no script as a file', async (t) => {
+  const redirect = (to: string): string => `#!/bin/sh\nprintf "Location: ${to}\\n\\n"\n`;
+  const cwd = tempDir(t, {
+    'thanks.html': 'thank you',
+    'one/file.sh': redirect('/thanks.html'),
+    'one/source.sh': redirect('/two/a.sh'),
+    'two/a.sh': 'secret source',
+  });
+  for (const name of ['file.sh', 'source.sh']) chmodSync(join(cwd, 'one', name), 0o755);
+  const port = await serving(t, cwd, ['.', '0', '--cgi', '/one=one', '--cgi', '/two=two']);
+  assert.equal((await ask(port, '/one/file.sh')).text, 'thank you');
+  assert.equal((await ask(port, '/one/source.sh')).status, 404);
 });
 
 test('fcgiwrap runs the scripts whose names end as told', needs('fcgiwrap'), async (t) => {
@@ -63,6 +78,18 @@ test(
     assert.equal((await ask(port, '/uploads/a.txt')).text, 'text');
   },
 );
+
+test('Python applications get them, too; where nobody would, that is said', {
+  skip: noSystemPython,
+}, async (t) => {
+  const app = 'import os\ndef app(e, s):\n  s("200 OK", [])\n  return [os.environ["STAGE"].encode()]\n';
+  const cwd = tempDir(t, { 'app.py': app });
+  const port = await serving(t, cwd, ['app.py', '0', '--env', 'STAGE=a=b', '--python', SYSTEM_PYTHON]);
+  assert.equal((await ask(port, '/')).text, 'a=b');
+  const { code, stderr } = await run(['serve', '.', '0', '--env', 'A=b'], { cwd });
+  assert.equal(code, 2);
+  assert.match(stderr, /--env is for Python applications.*\nhint: set it before the command/);
+});
 
 test('what is no variable and no extension is refused', async (t) => {
   const cwd = tempDir(t, { 'scripts/a.sh': '' });

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { ask, parseAnswer } from '../helpers/raw-http.js';
-import { start } from '../helpers/run.js';
+import { run, start } from '../helpers/run.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 /** A `serve` that listens; ended with the test. */
@@ -75,6 +75,29 @@ test('upstreams get their own name when asked to, and a trusted peer is believed
   assert.equal(answer.header('x-for'), '6.6.6.6, 127.0.0.1');
 });
 
+test('requests stay with an upstream by the field they are asked to be told apart by', async (t) => {
+  const urls = await Promise.all(['a', 'b', 'c'].map((name) => upstream(t, name)));
+  const flags = ['--balance', 'hash', '--hash-key', 'cookie:id'];
+  const { port } = await serving(t, [urls.join(','), '0', ...flags], tempDir(t));
+  const seen = new Set<string>();
+  for (let id = 0; id < 20; id += 1) {
+    const texts = await Promise.all(
+      ['/x', '/y'].map(
+        async (path) => (await ask(port, path, { headers: { Cookie: `n=1; id=${id}` } })).text,
+      ),
+    );
+    assert.equal(texts[0]?.[0], texts[1]?.[0]);
+    seen.add(texts[0]?.[0] ?? '');
+  }
+  assert.deepEqual([...seen].sort(), ['a', 'b', 'c']);
+  for (const wrong of [
+    ['--hash-key', 'path'],
+    ['--balance', 'hash', '--hash-key', 'cookie:'],
+  ]) {
+    assert.equal((await run(['serve', urls[0] as string, '0', ...wrong])).code, 2, wrong.join(' '));
+  }
+});
+
 test('an upstream that is not there is 502, with the reason on stderr and not on the page', async (t) => {
   let said = '';
   const command = start(['serve', 'http://127.0.0.1:1', '0', '--log', 'dev'], {
@@ -102,6 +125,20 @@ test('a JavaScript module is an application, and with --static a file', async (t
   assert.equal((await ask(app.port, '/x')).text, 'js /x');
   const file = await serving(t, ['--static', 'app.mjs', '0'], cwd);
   assert.match((await ask(file.port, '/app.mjs')).text, /^export default/);
+});
+
+test('what was found in a JavaScript module is said, also in a folder with its package.json', async (t) => {
+  const cwd = tempDir(t, {
+    'package.json': '{"main":"lib/entry.mjs"}',
+    'lib/entry.mjs': 'export default function createApp() { return (req, res) => res.end("made"); }',
+  });
+  const command = start(['serve', '.', '0', '--app', '/api=.'], { cwd });
+  t.after(() => command.stop());
+  const { kind, target, equivalent } = await command.event('application');
+  assert.deepEqual([kind, target], ['node', 'lib/entry.mjs']);
+  assert.equal(equivalent, '--app /api=lib/entry.mjs --factory');
+  const { port } = await command.event('listening');
+  assert.equal((await ask(port, '/api/x')).text, 'made');
 });
 
 test('a Python application answers, and what it prints goes to stderr', async (t) => {
@@ -198,9 +235,11 @@ test('a Unix socket is served, and a stale one replaced', async (t) => {
   const cwd = tempDir(t, { 'a.txt': 'by socket' });
   const path = join(cwd, 'server.sock');
   for (let round = 0; round < 2; round += 1) {
-    const command = start(['serve', '.', '0', '--host', './server.sock'], { cwd });
+    const flags = ['--host', './server.sock', '--socket-mode', '620'];
+    const command = start(['serve', '.', '0', ...flags], { cwd });
     const listening = await command.event('listening');
     assert.deepEqual([listening.url, listening.path], [`unix:${path}`, path]);
+    assert.equal(statSync(path).mode & 0o777, 0o620);
     const socket = connect(path);
     socket.write('GET /a.txt HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n');
     const chunks: Buffer[] = [];

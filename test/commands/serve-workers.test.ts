@@ -9,14 +9,12 @@ import { createContext, createRun, type Io } from '../../src/commands/context.js
 import { serveWithWorkers, type WorkersPlan } from '../../src/commands/serve-workers.js';
 import { NettoolError } from '../../src/core/errors.js';
 import type { MetricsSnapshot } from '../../src/core/http/metrics.js';
-import type { ServerEvent } from '../../src/core/http/server-types.js';
-import type { WorkerEvent } from '../../src/core/workers/types.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 const PROGRAM = join(import.meta.dirname, '../helpers/worker-program.ts');
 const SELF = [process.execPath, '--import', import.meta.resolve('tsx'), PROGRAM] as const;
 
-type AnyEvent = ServerEvent | WorkerEvent;
+type AnyEvent = Parameters<WorkersPlan['onEvent']>[0];
 
 interface Running {
   readonly events: AnyEvent[];

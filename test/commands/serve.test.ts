@@ -269,6 +269,7 @@ const REFUSED: ReadonlyArray<readonly [why: string, code: number, argv: readonly
     ],
     ['a key without certificate', 2, ['.', '0', '--key', 'k.pem'], /--key needs --cert/],
     ['HSTS without HTTPS', 2, ['.', '0', '--hsts'], /--hsts is for HTTPS/],
+    ['a mode that is none', 2, ['.', '0', '--host', './s', '--socket-mode', '9'], /'9' is not a mode/],
     ['a program that is not there', 26, ['none.ts', '0'], /cannot serve .*none\.ts \(no such file/],
     ['a Python file that is not there', 26, ['none.py:app', '0'], /cannot serve .*none\.py \(no such file/],
     [
@@ -276,6 +277,12 @@ const REFUSED: ReadonlyArray<readonly [why: string, code: number, argv: readonly
       26,
       ['app', '0'],
       /no such file or directory\)\nhint: app\.py is there/,
+    ],
+    [
+      'a module with .py inside its name',
+      1,
+      ['shop.pyramid:app', '0', '--python', 'none'],
+      /no Python interpreter at none/,
     ],
     ['WSGI and ASGI at once', 2, ['app:app', '0', '--wsgi', '--asgi'], /exclude each other/],
   ];

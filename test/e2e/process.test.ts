@@ -52,6 +52,21 @@ test('SIGTERM ends serve with 0 too', async (t) => {
   assert.equal((await server.done).code, 0);
 });
 
+test('what an application has left open keeps neither a server nor a failed start', async (t) => {
+  const interval = 'setInterval(() => {}, 1000);\n';
+  const cwd = tempDir(t, {
+    'app.mjs': `${interval}export default { fetch: () => new Response("hi") };\n`,
+    'broken.mjs': `${interval}throw new Error("no database");\n`,
+  });
+  const server = spawnNettool(t, ['serve', 'app.mjs', '0'], { cwd });
+  await server.find('stderr', /http:\/\//);
+  server.child.kill('SIGTERM');
+  assert.equal((await server.done).code, 0);
+  const broken = await spawnNettool(t, ['serve', 'broken.mjs', '0'], { cwd }).done;
+  assert.equal(broken.code, 1);
+  assert.match(broken.stderr, /no database/);
+});
+
 test('a get that is cut short by a signal ends with 130 or 143', async (t) => {
   for (const [signal, expected] of [
     ['SIGINT', 130],

@@ -113,7 +113,11 @@ test('systemd hands over its socket', needs('systemd-socket-activate', 'curl'), 
         join(import.meta.dirname, '../../bin/nettool.ts'),
       ];
   const child = spawn('systemd-socket-activate', ['-l', `127.0.0.1:${port}`, ...command, 'serve', cwd], {
-    stdio: 'ignore',
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
   });
   t.after(() => child.kill('SIGKILL'));
   await waitForPort(port);
@@ -125,6 +129,7 @@ test('systemd hands over its socket', needs('systemd-socket-activate', 'curl'), 
     `http://127.0.0.1:${port}/a.txt`,
   ]);
   assert.equal(stdout, 'handed over');
+  assert.doesNotMatch(said, /in use/, 'no port was asked for');
 });
 
 test('goaccess reads the combined log', needs('goaccess', 'curl'), async (t) => {

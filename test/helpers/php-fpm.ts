@@ -5,8 +5,12 @@ import { startProgram, waitForPort } from './programs.js';
 
 export const PHP_FPM = 'php-fpm8.2';
 
-/** A php-fpm of our own on a Unix socket in a folder; resolves with the socket's path. */
-export async function startPhpFpm(t: TestContext, folder: string, children = 4): Promise<string> {
+/** A php-fpm of our own on a Unix socket in a folder; resolves with the socket's path. `pool` are lines for its pool. */
+export async function startPhpFpm(
+  t: TestContext,
+  folder: string,
+  pool: readonly string[] = ['pm = static', 'pm.max_children = 4'],
+): Promise<string> {
   const socket = join(folder, 'php.sock');
   const conf = join(folder, 'php-fpm.conf');
   writeFileSync(
@@ -18,8 +22,7 @@ daemonize = no
 user = root
 group = root
 listen = ${socket}
-pm = static
-pm.max_children = ${children}
+${pool.join('\n')}
 catch_workers_output = no
 php_admin_flag[log_errors] = on
 php_admin_flag[display_errors] = off

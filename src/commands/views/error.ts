@@ -1,4 +1,4 @@
-import { flattenCauses, type NettoolError } from '../../core/errors.js';
+import { flattenCauses, type NettoolError, type Place } from '../../core/errors.js';
 import { escapeLine } from '../output/escape.js';
 import type { Style } from '../output/style.js';
 
@@ -27,10 +27,14 @@ export function toErrorEvent(error: NettoolError, command: string | undefined, e
   };
 }
 
-/** `nettool get: cannot connect to 127.0.0.1:9 (connection refused)` and, when there is one, a hint line. */
-export function viewError(event: ErrorEvent, style: Style): string {
+/** `nettool get: cannot connect to 127.0.0.1:9 (connection refused)`, the place when there is one, and a hint. */
+export function viewError(event: ErrorEvent, style: Style, place?: Place): string {
   const name = event.command === null ? 'nettool' : `nettool ${event.command}`;
   const lines = [`${style.red(`${name}:`)} ${escapeLine(event.message)}`];
+  if (place !== undefined) {
+    const before = escapeLine(place.text.slice(0, place.position));
+    lines.push(`  ${escapeLine(place.text)}`, `  ${' '.repeat(before.length)}${style.red('^')}`);
+  }
   if (event.hint !== null) lines.push(`${style.dim('hint:')} ${escapeLine(event.hint)}`);
   return lines.join('\n');
 }

@@ -43,15 +43,24 @@ type Of<Type extends SiteEvent['type']> = Extract<SiteEvent, { type: Type }>;
 
 /** What was found, and the exact words to ask for it. */
 function viewApplication(event: Of<'application'>, style: Style): string {
-  const { target, kind, reason, framework, equivalent, pythonVersion, pythonReason, workers, threads } =
-    event;
+  const { target, kind, reason, framework, prefix, equivalent } = event;
+  const place = prefix === '' ? '' : ` for ${prefix}`;
+  if ('handler' in event) {
+    const what = kind === 'fetch' ? 'fetch(request)' : '(req, res)';
+    return viewFound(target, place, `${framework ?? what}; ${reason}`, equivalent, style);
+  }
+  const { pythonVersion, pythonReason, workers, threads } = event;
   const what = framework === null ? kind.toUpperCase() : `${framework}, ${kind.toUpperCase()}`;
   const size = `${workers} ${workers === 1 ? 'worker' : 'workers'}${threads > 1 ? ` of ${threads} threads` : ''}`;
   return [
-    `found ${style.bold(escapeLine(target))} (${what}; ${escapeLine(reason)})`,
-    style.dim(`the same in full: nettool serve ${escapeLine(equivalent)}`),
+    viewFound(target, place, `${what}; ${reason}`, equivalent, style),
     style.dim(`Python ${pythonVersion} (${escapeLine(pythonReason)}), ${size}`),
   ].join('\n');
+}
+
+function viewFound(target: string, place: string, what: string, equivalent: string, style: Style): string {
+  const found = `found ${style.bold(escapeLine(target))}${escapeLine(place)} (${escapeLine(what)})`;
+  return `${found}\n${style.dim(`the same in full: nettool serve ${escapeLine(equivalent)}`)}`;
 }
 
 function viewFailure(event: Of<'application-error'>, style: Style): string | undefined {

@@ -8,8 +8,8 @@ import { type SiteEvent, viewSiteEvent } from './serve-app.js';
 export interface ServeViewOptions {
   /** What is served, as it was named. */
   readonly target: string;
-  /** The port that was asked for. */
-  readonly port: number;
+  /** The port that was asked for, when another one may be taken; 0 when not. */
+  readonly wantedPort: number;
 }
 
 /** The words of a running server: its addresses, and what failed; what it answered is the log's to say. */
@@ -39,8 +39,8 @@ export function createServeView(options: ServeViewOptions): View<ServerEvent | S
 function viewListening({ urls, port }: ListeningEvent, options: ServeViewOptions, style: Style): string {
   const lines = [`serving ${style.bold(escapeLine(options.target))} at`];
   lines.push(...urls.map((url) => `  ${style.cyan(url)}`));
-  if (options.port !== 0 && port !== options.port) {
-    lines.push(style.yellow(`port ${options.port} is in use, took ${port}`));
+  if (options.wantedPort !== 0 && port !== options.wantedPort) {
+    lines.push(style.yellow(`port ${options.wantedPort} is in use, took ${port}`));
   }
   if (style.terminal) lines.push(style.dim('Ctrl-C stops it'));
   return lines.join('\n');

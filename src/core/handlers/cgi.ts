@@ -13,7 +13,7 @@ import { type SpooledBody, spoolBody } from '../http/spool.js';
 import { parseTarget } from '../http/target.js';
 import { type RunningScript, runScript } from '../platform/script.js';
 import { cgiVariables, type ScriptPlace } from './cgi-env.js';
-import { findScript } from './cgi-script.js';
+import { findScript, pathBelow } from './cgi-script.js';
 import { aboutRequest, type OnHandlerEvent, tellFailure } from './handler-events.js';
 import { normalizePrefix } from './mounts.js';
 import { readScriptHead, type ScriptOutput, toResponse } from './script-answer.js';
@@ -37,6 +37,8 @@ export interface CgiOptions {
   /** How many scripts may run at a time. */
   readonly maxScripts?: number;
   readonly maxWaiting?: number;
+  /** Answers local redirects to what is not below the prefix. */
+  readonly elsewhere?: Handler['handle'];
   readonly isTrusted?: IsTrusted;
   readonly onEvent?: OnHandlerEvent;
 }
@@ -97,6 +99,9 @@ export function createCgiHandler(options: CgiOptions): Handler {
         if (!(answer instanceof LocalRedirect)) return answer;
         const next = redirected(request, answer.target);
         if (next === undefined || next.target === current.target) break;
+        if (pathBelow(next.path, prefix) === undefined && options.elsewhere !== undefined) {
+          return await options.elsewhere(next);
+        }
         current = next;
       }
       throw new GatewayError(502, 'the script redirects without an end');

@@ -1,7 +1,7 @@
 import type { IncomingRequest } from '../http/messages.js';
 
 /** What a handler says while it runs; plain data for logs and reports, never for the page. */
-export type HandlerEvent = ApplicationLogEvent | ApplicationErrorEvent | UpstreamEvent;
+export type HandlerEvent = JsApplicationEvent | ApplicationLogEvent | ApplicationErrorEvent | UpstreamEvent;
 
 /** Which handler speaks. */
 export type HandlerKind = 'cgi' | 'fastcgi' | 'js' | 'proxy';
@@ -11,6 +11,21 @@ interface AboutRequest {
   readonly method: string;
   readonly target: string;
   readonly requestId?: string;
+}
+
+/** Which application was found in a JavaScript or TypeScript module, and how to ask for exactly this one. */
+export interface JsApplicationEvent {
+  readonly type: 'application';
+  readonly handler: 'js';
+  readonly kind: 'fetch' | 'node';
+  /** The module, as it was named. */
+  readonly target: string;
+  /** The target and flags that mean exactly this. */
+  readonly equivalent: string;
+  readonly reason: string;
+  readonly framework: string | null;
+  /** Where it is mounted. */
+  readonly prefix: string;
 }
 
 /** What an application wrote where it complains: stderr of a script, PHP's messages. */

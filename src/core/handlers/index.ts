@@ -1,3 +1,4 @@
+import { errorResponse } from '../http/error-response.js';
 import type { Handler } from '../http/handler.js';
 import type { ApplicationFigures } from '../http/site-metrics.js';
 import type { CgiOptions } from './cgi.js';
@@ -18,6 +19,9 @@ export type HandlerTarget =
   | { readonly kind: 'cgi'; readonly options: CgiOptions }
   | { readonly kind: 'fastcgi'; readonly options: FastcgiOptions; readonly files: StaticTarget };
 
+/** Nothing. Scripts are not to be had as files either, and no redirect goes round between two folders of them. */
+const NOTHING: Handler = { handle: ({ headers }) => errorResponse(404, headers) };
+
 /** A handler that may be able to load its application anew. */
 export interface HostedHandler extends Handler {
   /** Rejects with the reason, the old code serving on, when the new one does not start. */
@@ -27,7 +31,10 @@ export interface HostedHandler extends Handler {
 }
 
 /** The handler that answers for a target; one that cannot be served is refused with the reason. */
-export async function createHandler(target: HandlerTarget): Promise<HostedHandler> {
+export async function createHandler(
+  target: HandlerTarget,
+  elsewhere?: Handler['handle'],
+): Promise<HostedHandler> {
   switch (target.kind) {
     case 'static': {
       const { createStaticHandler } = await import('./static/index.js');
@@ -50,7 +57,7 @@ export async function createHandler(target: HandlerTarget): Promise<HostedHandle
     }
     case 'cgi': {
       const { createCgiHandler } = await import('./cgi.js');
-      return createCgiHandler(target.options);
+      return createCgiHandler({ ...target.options, ...(elsewhere !== undefined && { elsewhere }) });
     }
     case 'fastcgi': {
       const { createFastcgiHandler } = await import('./fastcgi/index.js');
@@ -78,21 +85,29 @@ export interface MountedSite {
 
 /** Makes the handlers of all mounts; when one cannot be made, those that were are closed again. */
 export async function createSite(mounts: readonly MountTarget[]): Promise<MountedSite> {
+  let others: Handler = NOTHING;
   const made: Array<{ prefix: string; handler: HostedHandler; target: HandlerTarget }> = [];
   try {
     for (const { prefix, target } of mounts)
-      made.push({ prefix, target, handler: await createHandler(target) });
+      made.push({
+        prefix,
+        target,
+        handler: await createHandler(target, (request) => others.handle(request)),
+      });
   } catch (error) {
     await Promise.all(made.map(({ handler }) => handler.close?.()));
     throw error;
   }
+  const mounted = made.map(({ prefix, handler, target: { kind } }) => ({
+    prefix,
+    kind,
+    handler: kind === 'static' ? underPrefix(handler, prefix) : handler,
+  }));
+  others = createMounts(
+    mounted.map((mount) => (mount.kind === 'cgi' ? { ...mount, handler: NOTHING } : mount)),
+  );
   return {
-    handler: createMounts(
-      made.map(({ prefix, handler, target }) => ({
-        prefix,
-        handler: target.kind === 'static' ? underPrefix(handler, prefix) : handler,
-      })),
-    ),
+    handler: createMounts(mounted),
     async reload(reason) {
       await Promise.all(made.map(({ handler }) => handler.reload?.(reason)));
     },

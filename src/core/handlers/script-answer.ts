@@ -32,19 +32,29 @@ export async function readScriptHead(output: ScriptOutput, options: CgiReplyOpti
   for (;;) {
     const searched = bytes.byteLength;
     const chunk = await output.read();
-    if (chunk === undefined) {
-      const what = searched === 0 ? 'nothing at all' : 'an incomplete head';
-      throw new GatewayError(502, `the script sent ${what}`);
-    }
-    bytes = searched === 0 ? chunk : Buffer.concat([bytes, chunk]);
-    const start = findBodyStart(bytes, searched);
-    if (start !== -1 && start <= MAX_CGI_HEAD_BYTES) {
-      const head = bytes.toString('latin1', 0, start);
-      return { reply: parseCgiHead(head, options), first: bytes.subarray(start) };
-    }
-    if (bytes.byteLength > MAX_CGI_HEAD_BYTES)
-      throw new GatewayError(502, 'the head of the script is too large');
+    if (chunk !== undefined) bytes = searched === 0 ? chunk : Buffer.concat([bytes, chunk]);
+    const head = takeScriptHead(bytes, searched, chunk === undefined, options);
+    if (head !== undefined) return head;
   }
+}
+
+/** Takes the head apart, when it is complete; `isEnd` says that nothing will follow. */
+export function takeScriptHead(
+  bytes: Buffer,
+  searchedBytes: number,
+  isEnd: boolean,
+  options: CgiReplyOptions = {},
+): ScriptHead | undefined {
+  const start = findBodyStart(bytes, searchedBytes);
+  if (start !== -1 && start <= MAX_CGI_HEAD_BYTES) {
+    const head = bytes.toString('latin1', 0, start);
+    return { reply: parseCgiHead(head, options), first: bytes.subarray(start) };
+  }
+  if (bytes.byteLength > MAX_CGI_HEAD_BYTES)
+    throw new GatewayError(502, 'the head of the script is too large');
+  if (!isEnd) return undefined;
+  const what = bytes.byteLength === 0 ? 'nothing at all' : 'an incomplete head';
+  throw new GatewayError(502, `the script sent ${what}`);
 }
 
 /** Statuses that never have a body (RFC 9110, section 6.4.1). */

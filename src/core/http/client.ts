@@ -4,7 +4,8 @@ import { createSocketReader } from '../net/socket-reader.js';
 import type { TlsClientOptions } from '../net/tls-client.js';
 import { toBasicAuth } from './basic-auth.js';
 import type { ConnectionPool } from './connection-pool.js';
-import { type ExchangeOptions, Http1Exchange } from './http1.js';
+import { Http1Exchange } from './http1.js';
+import type { Http2Session } from './http2-session.js';
 import type { HttpResponse, OutgoingRequest } from './messages.js';
 import type { RateLimit } from './rate-limit.js';
 import type { ReplyBody } from './reply-body.js';
@@ -62,10 +63,19 @@ export async function send(request: OutgoingRequest, options: SendOptions): Prom
   const proxy = options.path?.socketPath === undefined ? options.chooseProxy?.(request.url) : undefined;
   const head = toRequestHead(request, toHeadOptions(request.url, proxy));
   const key = `${request.url.origin} ${JSON.stringify(proxy ?? '')}`;
-  const kept = options.pool?.take(key);
+  const { pool } = options;
+  const shared = pool?.session(key);
+  // Nothing is waited for without need: whoever asks next is to find what this one opens.
+  const session = shared && (await shared);
+  if (session !== undefined) {
+    const channel = { connection: withoutSteps(session.connection), session };
+    return exchange(request, { head, key, channel, startedAt: performance.now(), options });
+  }
+  const kept = pool?.take(key);
   if (kept !== undefined) {
     try {
-      return await exchange(request, { head, key, connection: kept, startedAt: performance.now(), options });
+      const channel = { connection: kept, session: undefined };
+      return await exchange(request, { head, key, channel, startedAt: performance.now(), options });
     } catch (error) {
       // Closed while it waited: the request has not been seen. Anything else is this request's own failure.
       const { code } = error as { code?: string };
@@ -74,8 +84,42 @@ export async function send(request: OutgoingRequest, options: SendOptions): Prom
     }
   }
   const startedAt = performance.now();
+  const opening = openChannel(request, proxy, options);
+  if (pool !== undefined && mayBeHttp2(request.url, options)) {
+    pool.share(
+      key,
+      opening.then((channel) => channel.session),
+    );
+  }
+  return exchange(request, { head, key, channel: await opening, startedAt, options });
+}
+
+/** A connection, and who speaks HTTP/2 over it when that is what it has come to. */
+interface Channel {
+  readonly connection: Connection;
+  readonly session: Http2Session | undefined;
+}
+
+async function openChannel(
+  request: OutgoingRequest,
+  proxy: ProxyAddress | undefined,
+  options: SendOptions,
+): Promise<Channel> {
+  const { url } = request;
   const connection = await open(request, proxy, options);
-  return exchange(request, { head, key, connection, startedAt, options });
+  if (!isHttp2(connection, url, options)) return { connection, session: undefined };
+  // Only who speaks HTTP/2 pays for loading undici.
+  const { Http2Session } = await import('./http2-session.js');
+  const session = new Http2Session(url.origin, connection, (signal) =>
+    open({ ...request, signal }, proxy, options),
+  );
+  return { connection, session };
+}
+
+/** A connection as the next request sees it: it was there. */
+function withoutSteps(connection: Connection): Connection {
+  const tlsMs = connection.timings.tlsMs === null ? null : 0;
+  return { ...connection, timings: { dnsMs: 0, connectMs: 0, tlsMs } };
 }
 
 function toHeadOptions(url: URL, proxy: ProxyAddress | undefined) {
@@ -120,36 +164,36 @@ function toAlpn(httpVersion: SendOptions['httpVersion']): string[] {
 interface Opened {
   readonly head: RequestHead;
   readonly key: string;
-  readonly connection: Connection;
+  readonly channel: Channel;
   readonly startedAt: number;
   readonly options: SendOptions;
 }
 
 async function exchange(request: OutgoingRequest, opened: Opened): Promise<ClientResponse> {
-  const { head, key, connection, startedAt, options } = opened;
+  const { head, key, channel, startedAt, options } = opened;
+  const { connection, session } = channel;
   const { idleTimeoutMs, rate, onUpload, onSend, pool } = options;
-  const exchangeOptions: ExchangeOptions = {
-    head,
-    connection,
-    startedAt,
-    idleTimeoutMs,
-    rate,
-    onUpload,
-    onDone: (isReusable) => {
-      if (!isReusable) return;
-      const used = { ...connection, timings: { ...connection.timings, dnsMs: 0, connectMs: 0 } };
-      if (pool === undefined) connection.socket.destroy();
-      else pool.give(key, used);
-    },
-  };
-  if (!isHttp2(connection, request.url, options)) {
-    onSend?.(head);
-    return new Http1Exchange(request, exchangeOptions).start();
+  const shared = { head, connection, startedAt, idleTimeoutMs, rate, onUpload };
+  if (session !== undefined) {
+    const { Http2Exchange, toHttp2Head } = await import('./http2.js');
+    onSend?.(toHttp2Head(head));
+    const onDone = (): void => {
+      if (pool === undefined) session.close();
+    };
+    return new Http2Exchange(request, session, { ...shared, onDone }).start();
   }
-  // Only who speaks HTTP/2 pays for loading undici.
-  const { Http2Exchange, toHttp2Head } = await import('./http2.js');
-  onSend?.(toHttp2Head(head));
-  return new Http2Exchange(request, exchangeOptions).start();
+  onSend?.(head);
+  const onDone = (isReusable: boolean): void => {
+    if (!isReusable) return;
+    if (pool === undefined) connection.socket.destroy();
+    else pool.give(key, withoutSteps(connection));
+  };
+  return new Http1Exchange(request, { ...shared, onDone }).start();
+}
+
+/** Whether a connection to this URL may turn out to speak HTTP/2. */
+function mayBeHttp2({ protocol }: URL, { httpVersion }: SendOptions): boolean {
+  return httpVersion === '2' || (httpVersion === undefined && protocol === 'https:');
 }
 
 function isHttp2({ socket }: Connection, url: URL, { httpVersion }: SendOptions): boolean {

@@ -1,8 +1,29 @@
 import type { Connection } from '../net/connect.js';
+import type { Http2Session } from './http2-session.js';
 
-/** Open HTTP/1.1 connections that wait for their next request, by everything that makes them what they are. */
+/**
+ * The connections of several requests, by everything that makes them what they are: those of HTTP/1.1 wait here for
+ * their next request, one of HTTP/2 is for all of them.
+ */
 export class ConnectionPool {
   readonly #idle = new Map<string, Connection[]>();
+  readonly #shared = new Map<string, Promise<Http2Session | undefined>>();
+  readonly #opened: Promise<Http2Session | undefined>[] = [];
+
+  /** What the first connection of a key, which is perhaps still being opened, comes to: HTTP/2 for all, or nothing. */
+  session(key: string): Promise<Http2Session | undefined> | undefined {
+    return this.#shared.get(key);
+  }
+
+  /** Takes what is being opened for those who come next; `undefined` is what turns out not to be for many. */
+  share(key: string, opening: Promise<Http2Session | undefined>): void {
+    const settled = opening.catch(() => {
+      if (this.#shared.get(key) === settled) this.#shared.delete(key);
+      return undefined;
+    });
+    this.#opened.push(settled);
+    if (!this.#shared.has(key)) this.#shared.set(key, settled);
+  }
 
   /** A connection that can be used now, if there is one. */
   take(key: string): Connection | undefined {
@@ -31,9 +52,10 @@ export class ConnectionPool {
     else waiting.push(connection);
   }
 
-  /** Ends everything that waits. */
+  /** Ends everything. */
   close(): void {
     for (const { socket } of [...this.#idle.values()].flat()) socket.destroy();
     this.#idle.clear();
+    for (const opened of this.#opened) opened.then((session) => session?.close());
   }
 }

@@ -1,6 +1,5 @@
-import { isIPv6 } from 'node:net';
 import { getAllHeaders, getHeader } from './headers.js';
-import type { HeaderPair, IncomingRequest } from './messages.js';
+import type { HeaderList, HeaderPair, IncomingRequest } from './messages.js';
 
 /** Whether what an address says about those before it is to be believed. */
 export type IsTrusted = (address: string) => boolean;
@@ -26,31 +25,34 @@ export function isForwardedField(lowerCaseName: string): boolean {
  * peer said, with the peer added; what anybody else said is replaced.
  */
 export function forwardedHeaders(request: IncomingRequest, isTrusted: IsTrusted): HeaderPair[] {
-  const { headers, peerAddress, scheme } = request;
-  const host = getHeader(headers, 'host') ?? '';
-  const trusted = isTrusted(peerAddress);
-  const before = (name: string): string[] => (trusted ? getAllHeaders(headers, name) : []);
-  const first = (name: string, otherwise: string): string => before(name)[0] ?? otherwise;
+  const { peerAddress, scheme } = request;
+  const host = getHeader(request.headers, 'host') ?? '';
+  const before = isTrusted(peerAddress) ? request.headers : [];
   const element = `for=${formatNode(peerAddress)};host=${quote(host)};proto=${scheme}`;
   const list: HeaderPair[] = [
-    ['X-Forwarded-For', [...before('x-forwarded-for'), peerAddress || 'unknown'].join(', ')],
-    ['X-Forwarded-Proto', first('x-forwarded-proto', scheme)],
+    ['X-Forwarded-For', append(before, 'x-forwarded-for', peerAddress || 'unknown')],
+    ['X-Forwarded-Proto', getHeader(before, 'x-forwarded-proto') ?? scheme],
   ];
-  const forwardedHost = first('x-forwarded-host', host);
+  const forwardedHost = getHeader(before, 'x-forwarded-host') ?? host;
   if (forwardedHost !== '') list.push(['X-Forwarded-Host', forwardedHost]);
-  list.push(['Forwarded', [...before('forwarded'), element].join(', ')]);
-  if (trusted) {
-    for (const name of ['X-Forwarded-Port', 'X-Forwarded-Prefix', 'X-Real-IP']) {
-      const value = getHeader(headers, name);
-      if (value !== undefined) list.push([name, value]);
-    }
+  list.push(['Forwarded', append(before, 'forwarded', element)]);
+  for (const name of before.length === 0 ? [] : KEPT) {
+    const value = getHeader(before, name);
+    if (value !== undefined) list.push([name, value]);
   }
   return list;
 }
 
+/** What only the first proxy knows. */
+const KEPT = ['X-Forwarded-Port', 'X-Forwarded-Prefix', 'X-Real-IP'];
+
+function append(headers: HeaderList, name: string, value: string): string {
+  return headers.length === 0 ? value : [...getAllHeaders(headers, name), value].join(', ');
+}
+
 function formatNode(address: string): string {
   if (address === '') return 'unknown';
-  return isIPv6(address) ? `"[${address}]"` : address;
+  return address.includes(':') ? `"[${address}]"` : address;
 }
 
 /** A token as it is, anything else quoted (RFC 7239, section 4). */

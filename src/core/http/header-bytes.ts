@@ -1,10 +1,11 @@
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Bytes of a header value or reason phrase as text (RFC 9110, section 5.5, leaves open what they mean). */
-export function decodeHeaderValue(bytes: Uint8Array): string {
+/** A header value or reason phrase, a character per byte, as text (RFC 9110, section 5.5, leaves open what it means). */
+export function toUnicode(latin1: string): string {
+  if (!/[\x80-\xff]/.test(latin1)) return latin1;
   try {
-    return utf8.decode(bytes);
+    return utf8.decode(Buffer.from(latin1, 'latin1'));
   } catch {
-    return Buffer.from(bytes).toString('latin1');
+    return latin1;
   }
 }

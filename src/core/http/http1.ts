@@ -2,10 +2,12 @@ import type { Socket } from 'node:net';
 import { NettoolError, toNettoolError } from '../errors.js';
 import type { Connection } from '../net/connect.js';
 import type { ClientResponse, Timings } from './client.js';
+import { toUnicode } from './header-bytes.js';
 import type { OutgoingRequest } from './messages.js';
 import type { RateLimit } from './rate-limit.js';
 import { type BodyOrigin, ReplyBody } from './reply-body.js';
-import { type ReplyHead, ReplyParser, type ReplySink } from './reply-parser.js';
+import { LENIENT_RULES, type ReplyHead } from './reply-head.js';
+import { ReplyParser, type ReplySink } from './reply-parser.js';
 import { encodeHead, type RequestHead, sizeOf } from './request-head.js';
 import { toTransferError } from './transfer-error.js';
 import { upload } from './upload.js';
@@ -48,7 +50,8 @@ export class Http1Exchange implements ReplySink, BodyOrigin {
     this.#request = request;
     this.#options = options;
     this.#socket = socket;
-    this.#parser = new ReplyParser(request.method, this);
+    this.#parser = new ReplyParser(this, LENIENT_RULES);
+    this.#parser.begin(request.method);
     this.#body = new ReplyBody(this, reader !== undefined);
     socket.on('error', this.#onError).on('end', this.#onEnd).on('close', this.#onEnd);
     socket.on('timeout', this.#onIdle);
@@ -72,6 +75,10 @@ export class Http1Exchange implements ReplySink, BodyOrigin {
     }
     return this.#answer.promise;
   }
+
+  onInterim(): void {}
+
+  onUpgrade(): void {}
 
   onHead(head: ReplyHead): void {
     this.#head = head;
@@ -156,8 +163,7 @@ export class Http1Exchange implements ReplySink, BodyOrigin {
   readonly #onError = (error: Error): void => this.#fail(error);
 
   readonly #onEnd = (): void => {
-    if (this.#isOver || this.#parser.finish()) return;
-    this.#fail(undefined);
+    if (!this.#isOver && !this.#parser.finish()) this.#fail(undefined);
   };
 
   readonly #onIdle = (): void => {
@@ -203,8 +209,8 @@ export class Http1Exchange implements ReplySink, BodyOrigin {
     };
     return {
       status,
-      reason,
-      headers,
+      reason: toUnicode(reason),
+      headers: headers.map(([name, value]) => [name, toUnicode(value)] as const),
       body: this.#body,
       httpVersion,
       remoteAddress,

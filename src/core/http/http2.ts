@@ -1,18 +1,14 @@
-import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import type { Client as ClientType, Dispatcher } from 'undici';
-// @ts-expect-error undici types its main door only. This one loads its client and nothing else: 20 ms less.
-import UndiciClient from 'undici/lib/dispatcher/client.js';
+import type { Dispatcher } from 'undici';
 import { NettoolError, toNettoolError } from '../errors.js';
 import type { ClientResponse, Timings } from './client.js';
 import { getHeader } from './headers.js';
 import type { ExchangeOptions } from './http1.js';
+import type { Http2Session } from './http2-session.js';
 import type { HeaderPair, OutgoingRequest } from './messages.js';
 import { type BodyOrigin, ReplyBody } from './reply-body.js';
 import { type RequestHead, sizeOf } from './request-head.js';
 import { toTransferError } from './transfer-error.js';
-
-const Client = UndiciClient as typeof ClientType;
 
 /** Fields of the connection, which HTTP/2 has none of (RFC 9113, section 8.2.2). */
 const CONNECTION_FIELDS = /^(connection|keep-alive|proxy-connection|transfer-encoding|upgrade|host)$/i;
@@ -23,12 +19,11 @@ export function toHttp2Head(head: RequestHead): RequestHead {
   return { ...head, httpVersion: '2', headers };
 }
 
-/** One request and its answer on one HTTP/2 connection (RFC 9113), which undici speaks. */
+/** One request and its answer among those of an HTTP/2 connection. */
 export class Http2Exchange implements Dispatcher.DispatchHandler, BodyOrigin {
   readonly #request: OutgoingRequest;
   readonly #options: ExchangeOptions;
-  readonly #socket: Socket;
-  readonly #client: ClientType;
+  readonly #session: Http2Session;
   readonly #answer = Promise.withResolvers<ClientResponse>();
   readonly #body = new ReplyBody(this, false);
   #controller: Dispatcher.DispatchController | undefined;
@@ -40,21 +35,11 @@ export class Http2Exchange implements Dispatcher.DispatchHandler, BodyOrigin {
   #idleTimer: NodeJS.Timeout | undefined;
   #ratePause: NodeJS.Timeout | undefined;
 
-  constructor(request: OutgoingRequest, options: ExchangeOptions) {
-    const { socket } = options.connection;
+  constructor(request: OutgoingRequest, session: Http2Session, options: ExchangeOptions) {
     this.#request = request;
+    this.#session = session;
     this.#options = options;
-    this.#socket = socket;
-    // What undici goes by; without TLS it is our word that the server speaks HTTP/2.
-    if (!('alpnProtocol' in socket)) Object.assign(socket, { alpnProtocol: 'h2' });
     request.signal.addEventListener('abort', this.#onAbort, { once: true });
-    this.#client = new Client(request.url.origin, {
-      connect: (_options, callback) => queueMicrotask(() => callback(null, socket)),
-      allowH2: true,
-      // undici's own timers are off by up to a second.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    } as ConstructorParameters<typeof ClientType>[1]);
   }
 
   /** Resolves when the head of the answer is there. */
@@ -70,8 +55,7 @@ export class Http2Exchange implements Dispatcher.DispatchHandler, BodyOrigin {
       Buffer.from(value, 'utf8').toString('latin1'),
     ]);
     const content = this.#toContent();
-    this.#startIdleTimer();
-    this.#client.dispatch(
+    this.#session.dispatch(
       {
         method: method as Dispatcher.HttpMethod,
         path: `${url.pathname}${url.search}`,
@@ -86,6 +70,8 @@ export class Http2Exchange implements Dispatcher.DispatchHandler, BodyOrigin {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     if (this.#isOver) controller.abort(new Error('given up'));
+    // Not before: the server may take only so many at once.
+    else this.#startIdleTimer();
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, fields: Fields): void {
@@ -187,7 +173,7 @@ export class Http2Exchange implements Dispatcher.DispatchHandler, BodyOrigin {
 
   #toResponse(status: number, headers: HeaderPair[]): ClientResponse {
     const { connection, startedAt } = this.#options;
-    const { remoteAddress, remotePort } = connection;
+    const { remoteAddress, remotePort } = this.#session.connection;
     const totalMs = (): number | null => this.#totalMs;
     const bodyBytes = (): number => this.#bodyBytes;
     const timings: Timings = {
@@ -233,9 +219,8 @@ export class Http2Exchange implements Dispatcher.DispatchHandler, BodyOrigin {
     clearTimeout(this.#idleTimer);
     clearTimeout(this.#ratePause);
     this.#request.signal.removeEventListener('abort', this.#onAbort);
-    this.#client.destroy().catch(() => {});
-    this.#socket.destroy();
-    this.#options.onDone(false);
+    if (this.#totalMs === null) this.#controller?.abort(new Error('given up'));
+    this.#options.onDone(this.#totalMs !== null);
   }
 }
 
@@ -252,6 +237,11 @@ function toList(fields: Fields): HeaderPair[] {
 function withoutOwnWords(error: Error | undefined): Error | undefined {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   if (code === 'UND_ERR_SOCKET' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return undefined;
+  if (code === 'ERR_HTTP2_ERROR') {
+    return new NettoolError('MALFORMED_REPLY', `the server did not answer in HTTP/2 (${error?.message})`, {
+      cause: error,
+    });
+  }
   if (code === 'ERR_HTTP2_STREAM_ERROR' || code === 'ERR_HTTP2_SESSION_ERROR' || code === 'UND_ERR_INFO') {
     return new NettoolError('CONNECTION_BROKEN', `the server broke off (${error?.message})`, {
       cause: error,

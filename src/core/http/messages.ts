@@ -3,7 +3,10 @@ import type { Readable } from 'node:stream';
 /** One header field: the name as it was written, and its value. */
 export type HeaderPair = readonly [name: string, value: string];
 
-/** Header fields in the order they are sent, duplicates kept (RFC 9110, section 5.2). */
+/**
+ * Header fields in the order they are sent, duplicates kept (RFC 9110, section 5.2). A list that is frozen
+ * (`Object.freeze`) is one that comes again: it is worth keeping what was made of it.
+ */
 export type HeaderList = readonly HeaderPair[];
 
 /** A part of an open file. Whoever sends it closes `fd`, on every exit. */
@@ -24,7 +27,7 @@ export interface HttpResponse {
   readonly status: number;
   /** The reason phrase, when it is not the status' usual one. */
   readonly reason?: string;
-  /** A list that is frozen (`Object.freeze`) is checked and serialised once, however often it is sent. */
+  /** A list that is frozen is checked and serialised once, however often it is sent. */
   readonly headers: HeaderList;
   readonly body?: Body;
   /** Fields to send after the content, asked for when all of it is sent; for bodies of unknown length. */
@@ -66,8 +69,12 @@ export interface IncomingRequest {
   readonly peerAddress: string;
   readonly localAddress: string;
   readonly localPort: number;
+  /** What stands for the connection: the same object for each of its requests. */
+  readonly connection?: object;
   /** Aborts when the client has left before its answer was complete. */
   readonly signal: AbortSignal;
+  /** Has a listener called when the signal would abort, without making one; of several the last. */
+  onAbort?(listener: () => void): void;
   /** Sends 103 with these fields, ahead of the answer (RFC 8297); does nothing for HTTP/1.0. */
   earlyHints?(headers: HeaderList): void;
   /** The name this request has in logs, when requests are named. */
@@ -81,7 +88,7 @@ export interface ServiceNote {
   readonly requestId?: string;
   /** Waiting until a worker, a script or an upstream was free. */
   readonly queueMs?: number;
-  /** The worker or script had it. */
+  /** The worker or script had it; without this figure, one with a `workerPid` had it as long as the handler. */
   readonly workerMs?: number;
   readonly workerPid?: number | undefined;
   /** Which upstream answered: its URL or address. */

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { countPassingBytes } from '../platform/heap.js';
 
 /** Takes bytes, which are only lent until it returns or its promise resolves. */
 export type ByteSink = (bytes: Buffer) => Promise<void> | undefined;
@@ -57,6 +58,7 @@ export class ReplyBody extends Readable {
   /** The next bytes; `false` asks to wait until more are wanted. */
   accept(bytes: Buffer): boolean {
     if (this.destroyed) return true;
+    if (!this.#isLent) countPassingBytes(bytes.length);
     if (this.#sink === undefined) return this.push(this.#isLent ? Buffer.from(bytes) : bytes);
     return this.#lend(bytes, this.#sink);
   }

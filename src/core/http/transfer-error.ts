@@ -1,5 +1,5 @@
 import { NettoolError, toNettoolError } from '../errors.js';
-import { MalformedReply } from './chunked.js';
+import { Refusal } from './server/status.js';
 
 /** How far a transfer had come when it broke. */
 export interface TransferState {
@@ -16,7 +16,7 @@ export interface TransferState {
 export function toTransferError(error: Error | undefined, state: TransferState): NettoolError {
   const { peer } = state;
   if (error instanceof NettoolError) return error;
-  if (error instanceof MalformedReply) {
+  if (error instanceof Refusal) {
     return new NettoolError('MALFORMED_REPLY', `${peer} did not answer in HTTP (${error.message})`, {
       cause: error,
     });

@@ -63,22 +63,25 @@ export interface ConnectTimings {
 export async function connect(options: ConnectOptions): Promise<Connection> {
   const { host, port, timeoutMs } = options;
   const name = options.socketPath ?? formatHostPort(host, port);
+  const proxy = options.proxy?.address;
+  const via = proxy === undefined ? '' : ` through the proxy ${formatHostPort(proxy.host, proxy.port)}`;
+  const doing = `cannot connect to ${name}${via}`;
   const deadline = new AbortController();
-  const timer = startDeadline(deadline, `cannot connect to ${name}`, timeoutMs);
+  const timer = startDeadline(deadline, doing, timeoutMs);
   const signal = AbortSignal.any([options.signal, deadline.signal]);
   try {
     signal.throwIfAborted();
     return await open({ ...options, signal }, name);
   } catch (error) {
     if (signal.aborted) throw toNettoolError(signal.reason);
-    if (!isUnknownIssuer(error, options)) throw toNettoolError(error, `cannot connect to ${name}`);
+    if (!isUnknownIssuer(error, options)) throw toNettoolError(error, doing);
     // Loading what the system trusts takes longer than a whole request, so only who needs it pays for it.
     const { systemAuthorities } = await import('./system-authorities.js');
     const ca = systemAuthorities();
     const tls = options.tls && { ...options.tls, ca };
     const proxy = options.proxy && { ...options.proxy, tls: { ...options.proxy.tls, ca } };
     return await open({ ...options, signal, tls, proxy }, name).catch((second) => {
-      throw toNettoolError(signal.aborted ? signal.reason : second, `cannot connect to ${name}`);
+      throw toNettoolError(signal.aborted ? signal.reason : second, doing);
     });
   } finally {
     clearTimeout(timer);
@@ -109,14 +112,14 @@ async function openSocket(
     ...(localAddress === undefined ? {} : { localAddress }),
     ...(reader === undefined ? {} : { onread: reader.onread }),
   };
+  const paused = reader !== undefined;
   if (socketPath !== undefined) {
     const { connectPath } = await import('./unix-connect.js');
-    return { socket: await connectPath(socketPath, setup, signal), dnsMs: elapsedMs() };
+    return { socket: await connectPath(socketPath, setup, signal, paused), dnsMs: elapsedMs() };
   }
   const next = proxy?.address ?? { host, port };
   const addresses = await findAddresses(options, next);
   const dnsMs = elapsedMs();
-  const paused = reader !== undefined;
   const socket = await connectFirst({ addresses, port: next.port, signal, paused, socket: setup });
   if (proxy === undefined) return { socket, dnsMs };
   const { goThrough } = await import('./proxy-tunnel.js');

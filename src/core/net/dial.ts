@@ -1,4 +1,4 @@
-import { connect as connectSocket, isIP, type Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { NettoolError, toNettoolError } from '../errors.js';
 import { formatHostPort } from './address.js';
 import { lentReads } from './lent-reads.js';
@@ -6,6 +6,7 @@ import { lookup } from './lookup.js';
 import type { ProxyServer } from './proxy.js';
 import { connectFirst } from './race.js';
 import type { TlsClientOptions } from './tls-client.js';
+import { connectPath } from './unix-connect.js';
 
 /** A TCP address or a Unix socket. */
 export type Endpoint = { readonly host: string; readonly port: number } | { readonly path: string };
@@ -67,7 +68,7 @@ async function openSocket(options: DialOptions, signal: AbortSignal): Promise<So
   const { endpoint, proxy, tls } = options;
   const lends = options.fast === true && proxy === undefined && tls === undefined;
   const setup = { allowHalfOpen: true, ...(lends && { onread: lentReads() }) };
-  if ('path' in endpoint) return connectPath(endpoint.path, setup, signal);
+  if ('path' in endpoint) return connectPath(endpoint.path, setup, signal, true);
   const next = proxy ?? endpoint;
   const addresses = await lookup(next.host, { family: sourceFamily(options), signal });
   const { source } = options;
@@ -97,20 +98,6 @@ async function openSocket(options: DialOptions, signal: AbortSignal): Promise<So
 function sourceFamily({ source, family }: DialOptions): 4 | 6 | undefined {
   const bound = isIP(source?.host ?? '');
   return bound === 0 ? family : (bound as 4 | 6);
-}
-
-function connectPath(path: string, setup: object, signal: AbortSignal): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connectSocket({ path, ...setup });
-    socket.pause();
-    const onAbort = (): void => void socket.destroy(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    socket.once('error', reject).once('connect', () => {
-      signal.removeEventListener('abort', onAbort);
-      socket.off('error', reject);
-      resolve(socket);
-    });
-  });
 }
 
 /** On loopback a socket that was given the very port it tries is connected to itself: nobody listens there. */

@@ -13,10 +13,10 @@ export interface SocketReader {
   onBytes(take: (bytes: Buffer) => boolean): void;
 }
 
-/** A {@link SocketReader} for one socket. */
-export function createSocketReader(bufferBytes = BUFFER_BYTES): SocketReader {
+/** A {@link SocketReader} for one socket; several may share their memory, as each is done with it before the next. */
+export function createSocketReader(memory: number | Buffer = BUFFER_BYTES): SocketReader {
   let deliver: (bytes: Buffer) => boolean = () => false;
-  const buffer = Buffer.allocUnsafeSlow(bufferBytes);
+  const buffer = typeof memory === 'number' ? Buffer.allocUnsafeSlow(memory) : memory;
   return {
     onread: { buffer, callback: (size) => deliver(buffer.subarray(0, size)) },
     onBytes(take) {

@@ -1,5 +1,4 @@
-import { connect, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect, type OnReadOpts, type Socket } from 'node:net';
 import { NettoolError, toNettoolError } from '../errors.js';
 import { formatHostPort, parseHostPort } from './address.js';
 
@@ -8,18 +7,11 @@ export type StreamAddress = { readonly host: string; readonly port: number } | {
 
 /** How a connection is made. */
 export interface DialOptions {
-  /** For everything: looking up, connecting, the TLS handshake. */
+  /** For looking up and connecting. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** Speak TLS; the certificate has to be for this name, and its issuer one of the system's or of `ca`. */
-  readonly tls?: DialTlsOptions | undefined;
-}
-
-/** How TLS is spoken. */
-export interface DialTlsOptions {
-  readonly serverName: string;
-  readonly ca?: string | undefined;
-  readonly insecure?: boolean | undefined;
+  /** Memory to read into, and who takes what was read, instead of events. */
+  readonly onRead?: OnReadOpts | undefined;
 }
 
 /** `host:port` or `unix:/path` as an address; undefined when it is neither. */
@@ -36,9 +28,9 @@ export function formatStreamAddress(address: StreamAddress): string {
 
 /** Opens a connection, ready to be written to. */
 export function dial(address: StreamAddress, options: DialOptions): Promise<Socket> {
-  const { timeoutMs, signal, tls } = options;
+  const { timeoutMs, signal, onRead } = options;
   return new Promise((resolve, reject) => {
-    const socket = tls === undefined ? connect(address) : connectTls({ ...address, ...tlsOptions(tls) });
+    const socket = connect(onRead === undefined ? address : { ...address, onread: onRead });
     const doing = `cannot connect to ${formatStreamAddress(address)}`;
     const settle = (): void => {
       clearTimeout(timer);
@@ -59,21 +51,10 @@ export function dial(address: StreamAddress, options: DialOptions): Promise<Sock
     signal?.addEventListener('abort', onAbort, { once: true });
     if (signal?.aborted) return onAbort();
     socket.on('error', onError);
-    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
+    socket.once('connect', () => {
       settle();
       socket.setNoDelay(true);
       resolve(socket);
     });
   });
-}
-
-function tlsOptions({ serverName, ca, insecure }: DialTlsOptions) {
-  return {
-    host: serverName,
-    // SNI carries names only (RFC 6066, section 3).
-    servername: isIP(serverName) === 0 ? serverName : '',
-    rejectUnauthorized: insecure !== true,
-    ALPNProtocols: ['http/1.1'],
-    ...(ca === undefined ? {} : { ca }),
-  };
 }

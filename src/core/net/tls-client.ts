@@ -37,11 +37,12 @@ const CERTIFICATE_HINT = 'trust its issuer with --cacert FILE, or go without the
 /** Takes a connected socket through the TLS handshake; the socket is destroyed when that fails. */
 export function startTls(socket: Socket, peer: TlsPeer, options: TlsClientOptions): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
+    const name = options.servername ?? peer.host;
     const secure = connect({
       socket,
-      host: peer.host,
+      host: name,
       // SNI carries names only (RFC 6066, section 3).
-      servername: options.servername ?? (isIP(peer.host) === 0 ? peer.host : ''),
+      servername: isIP(name) === 0 ? name : '',
       // Checked below, where the certificate can be looked at to say what is wrong with it.
       rejectUnauthorized: false,
       ...(options.alpn === undefined ? {} : { ALPNProtocols: [...options.alpn] }),

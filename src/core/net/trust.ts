@@ -6,6 +6,7 @@ import { NettoolError } from '../errors.js';
  * comes by a Unix socket, and has no address.
  */
 export function createTrust(networks: readonly string[]): (address: string) => boolean {
+  if (networks.length === 0) return () => false;
   // One list per family: node's takes `::/0` for every IPv4 address too.
   const lists = { ipv4: new BlockList(), ipv6: new BlockList() };
   for (const network of networks) {

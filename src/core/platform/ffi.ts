@@ -23,6 +23,9 @@ let loaded: typeof NodeFfi | null | undefined;
 /** Libraries stay open for good: a collected one would take its functions with it. */
 const libraries = new Map<string | null, NodeFfi.DynamicLibrary | null>();
 
+/** What was bound before, by its signatures. */
+const bound = new WeakMap<FunctionDefinitions, object>();
+
 /** Whether native functions can be called at all (Node 26.1 and later, not switched off by the permission model). */
 export function hasFfi(): boolean {
   return loadFfi() !== undefined;
@@ -36,10 +39,14 @@ export function bindLibrary<const T extends FunctionDefinitions>(
   path: string | null,
   definitions: T,
 ): BoundFunctions<T> | undefined {
+  const known = bound.get(definitions) as BoundFunctions<T> | undefined;
+  if (known !== undefined) return known;
   try {
     const functions = openLibrary(path)?.getFunctions(definitions);
+    if (functions === undefined) return undefined;
     // Looked up before the first call: looking it up after one would overwrite it.
-    if (functions !== undefined) errno ??= viewErrno();
+    errno ??= viewErrno();
+    bound.set(definitions, functions);
     return functions;
   } catch {
     return undefined;
@@ -87,7 +94,7 @@ export function watchWritable(fd: number, onWritable: () => void): (() => void) 
 
 function watch(fd: number, events: number, onEvent: () => void): (() => void) | undefined {
   const ffi = loadFfi();
-  const libuv = bindLibuv();
+  const libuv = bindLibrary(null, LIBUV);
   if (ffi === undefined || libuv === undefined) return undefined;
   const handle = allocateNative(Number(libuv.uv_handle_size(UV_POLL)));
   if (handle === undefined) return undefined;
@@ -142,22 +149,22 @@ function pollCallback(): bigint {
   return callback ?? 0n;
 }
 
+const HEAP = {
+  calloc: { arguments: ['uint64', 'uint64'], return: 'pointer' },
+  free: { arguments: ['pointer'], return: 'void' },
+} as const;
+
 function bindHeap() {
-  return bindLibrary(isWindows ? 'ucrtbase.dll' : null, {
-    calloc: { arguments: ['uint64', 'uint64'], return: 'pointer' },
-    free: { arguments: ['pointer'], return: 'void' },
-  });
+  return bindLibrary(isWindows ? 'ucrtbase.dll' : null, HEAP);
 }
 
-function bindLibuv() {
-  return bindLibrary(null, {
-    uv_handle_size: { arguments: ['int32'], return: 'uint64' },
-    uv_poll_init: { arguments: ['pointer', 'pointer', 'int32'], return: 'int32' },
-    uv_poll_start: { arguments: ['pointer', 'int32', 'pointer'], return: 'int32' },
-    uv_poll_stop: { arguments: ['pointer'], return: 'int32' },
-    uv_close: { arguments: ['pointer', 'pointer'], return: 'void' },
-  });
-}
+const LIBUV = {
+  uv_handle_size: { arguments: ['int32'], return: 'uint64' },
+  uv_poll_init: { arguments: ['pointer', 'pointer', 'int32'], return: 'int32' },
+  uv_poll_start: { arguments: ['pointer', 'int32', 'pointer'], return: 'int32' },
+  uv_poll_stop: { arguments: ['pointer'], return: 'int32' },
+  uv_close: { arguments: ['pointer', 'pointer'], return: 'void' },
+} as const;
 
 /** glibc and musl call it `__errno_location`, macOS `__error`. */
 function viewErrno(): Buffer | undefined {

@@ -64,9 +64,9 @@ export class Crew<F> {
     return this.#master.start();
   }
 
-  /** Replaces all; when the new ones cannot start, which their events tell, the old ones go on. */
-  async reload(): Promise<void> {
-    await this.#master.reload().catch(() => {});
+  /** Replaces all; rejects with the reason when the new ones cannot start, and the old ones go on. */
+  reload(): Promise<void> {
+    return this.#master.reload();
   }
 
   /** Has every worker open its log files anew. */

@@ -1,28 +1,33 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ChunkedDecoder } from '../../../src/core/http/chunked.js';
 import { parseContentRange, readValidator } from '../../../src/core/http/content-range.js';
 import { toDownloadName } from '../../../src/core/http/download-name.js';
+import { toUnicode } from '../../../src/core/http/header-bytes.js';
 import { findNetrcLogin } from '../../../src/core/http/netrc.js';
-import { type ReplyHead, ReplyParser } from '../../../src/core/http/reply-parser.js';
+import { LENIENT_RULES, type ReplyHead } from '../../../src/core/http/reply-head.js';
+import { ReplyParser } from '../../../src/core/http/reply-parser.js';
 import { pauseMs, retryAfterMs } from '../../../src/core/http/retry.js';
 import { parseProxyAddress } from '../../../src/core/net/proxy-address.js';
 import { chooseProxy, matchesNoProxy } from '../../../src/core/net/proxy-choice.js';
 
 function parse(pieces: readonly Buffer[], method = 'GET') {
   const seen = { head: undefined as ReplyHead | undefined, body: '', ended: false };
-  const parser = new ReplyParser(method, {
-    onHead: (head) => {
+  const sink = {
+    onInterim: () => {},
+    onUpgrade: () => {},
+    onHead: (head: ReplyHead) => {
       seen.head = head;
     },
-    onBody: (bytes) => {
+    onBody: (bytes: Buffer) => {
       seen.body += bytes.toString('latin1');
     },
     onEnd: () => {
       seen.ended = true;
     },
-  });
+  };
+  const parser = new ReplyParser(sink, LENIENT_RULES);
+  parser.begin(method);
   for (const piece of pieces) {
     parser.push(piece);
     // The bytes are only lent.
@@ -97,15 +102,42 @@ test('the same length twice is one, and answers without content have none', () =
   assert.deepEqual([more.body, more.parser.isReusable], ['a', false]);
 });
 
-test('line ends without a carriage return pass in a head, and UTF-8 is read as that', () => {
-  const { head } = parse([Buffer.from('HTTP/1.1 200 Olé\nX: é\n\n')]);
-  assert.deepEqual([head?.reason, head?.headers], ['Olé', [['X', 'é']]]);
-});
+for (const [what, reply, body] of [
+  ['line ends without a carriage return in a head', 'HTTP/1.1 200 OK\nContent-Length: 2\n\nab', 'ab'],
+  ['a list of equal lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nab', 'ab'],
+  [
+    'a coding that changes nothing',
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 2\r\n\r\nab',
+    'ab',
+  ],
+  [
+    'blanks in the line of a chunk',
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked \r\n\r\n2  \r\nab\r\n1 ; x\r\nc\r\n0\r\n\r\n',
+    'abc',
+  ],
+  [
+    'a trailer that is none',
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nContent-Length: 9\r\n\r\n',
+    'a',
+  ],
+  ['a length where there is no content', 'HTTP/1.1 204 OK\r\nContent-Length: 2\r\n\r\n', ''],
+  ['a status of its own', 'HTTP/1.1 999 Denied\r\nContent-Length: 1\r\n\r\na', 'a'],
+] as const) {
+  test(`${what} can mean one thing only, and is taken`, () => {
+    const seen = parse([Buffer.from(reply, 'latin1')]);
+    assert.deepEqual([seen.body, seen.ended, seen.parser.isReusable], [body, true, true]);
+    const bytes = [...reply].map((char) => Buffer.from(char, 'latin1'));
+    assert.equal(parse(bytes).body, body);
+  });
+}
 
-test('chunks hand back what is behind them', () => {
-  const decoder = new ChunkedDecoder();
-  assert.equal(decoder.push(Buffer.from('1\r\na\r\n0\r\n\r\nrest'), () => {}).toString(), 'rest');
-  assert.equal(decoder.done, true);
+test('a reason and values that are UTF-8 are read as that', () => {
+  const { head } = parse([Buffer.from('HTTP/1.1 200 Olé\r\nX: é\r\n\r\n')]);
+  assert.deepEqual(
+    [head?.reason, head?.headers[0]?.[1]].map((text) => toUnicode(text ?? '')),
+    ['Olé', 'é'],
+  );
+  assert.equal(toUnicode('caf\xe9'), 'caf\xe9');
 });
 
 test('names of downloads cannot leave the folder, hide or carry controls', () => {

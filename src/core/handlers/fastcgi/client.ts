@@ -1,16 +1,17 @@
 import { NettoolError } from '../../errors.js';
 import { GatewayError } from '../../http/gateway-error.js';
-import { IdlePool } from '../../net/idle-pool.js';
-import { dial, formatStreamAddress, type StreamAddress } from '../../net/stream-dial.js';
-import { readScriptHead, type ScriptHead, type ScriptOutput } from '../script-answer.js';
-import { createTurnstile } from '../turnstile.js';
-import { FastcgiConnection, type FastcgiRequest, StaleConnection } from './connection.js';
+import { Clock } from '../../http/server/clock.js';
+import { formatStreamAddress, type StreamAddress } from '../../net/stream-dial.js';
+import type { ScriptHead, ScriptOutput } from '../script-answer.js';
+import { type Asking, LateBinding, type Link, TICK_MS } from './binding.js';
+import { FastcgiConnection } from './connection.js';
+import { type Exchange, type FastcgiRequest, StaleConnection } from './exchange.js';
 
 /** How a FastCGI application is reached. */
 export interface FastcgiClientOptions {
   readonly address: StreamAddress;
   readonly connectTimeoutMs: number;
-  /** Requests under way at a time; the others wait, and get 503 when that takes too long. */
+  /** At a time; the other requests wait, and get 503 when that takes too long. */
   readonly maxConnections: number;
   readonly maxWaiting: number;
   readonly timeoutMs: number;
@@ -30,87 +31,104 @@ export interface FastcgiAnswer extends ScriptHead {
   readonly output: ScriptOutput;
 }
 
-/** An application behind a pool of connections. */
+/** An application behind connections that are kept. */
 export interface FastcgiClient {
   call(call: FastcgiCall): Promise<FastcgiAnswer>;
   close(): void;
 }
 
-/** A child of php-fpm belongs to the connection it has: none is held for long, nor many. */
-const IDLE = { maxIdle: 16, idleMs: 5000 };
+interface Pending extends Asking, FastcgiCall {
+  resolve(answer: FastcgiAnswer): void;
+  reject(reason: unknown): void;
+  exchange?: Exchange | undefined;
+}
 
-/** A connection that was in use a moment ago is not one that the application is just about to close. */
-const FRESH_MS = 500;
-
-/** Makes a client: one request at a time on a connection, which then waits for the next one. */
+/** Makes a client: one request at a time on a connection, which then takes the next one. */
 export function createFastcgiClient(options: FastcgiClientOptions): FastcgiClient {
   const { address, connectTimeoutMs, maxConnections, maxWaiting, timeoutMs } = options;
-  const pool = new IdlePool<FastcgiConnection>(IDLE);
-  const turnstile = createTurnstile({ places: maxConnections, maxWaiting, maxWaitMs: timeoutMs });
-  const open = new Set<FastcgiConnection>();
+  const clock = new Clock(TICK_MS);
+  const connections = new Map<Link, FastcgiConnection>();
+  let isClosed = false;
 
-  const connect = async (signal: AbortSignal): Promise<FastcgiConnection> => {
-    try {
-      const connection = new FastcgiConnection(await dial(address, { timeoutMs: connectTimeoutMs, signal }));
-      open.add(connection);
-      connection.onClose = () => {
-        open.delete(connection);
-        pool.drop(connection);
-      };
-      return connection;
-    } catch (error) {
-      throw signal.aborted ? error : toGatewayError(error);
-    }
-  };
+  const binding = new LateBinding<Pending>(
+    {
+      open(link, pending) {
+        connect(link, pending).catch((error) => {
+          binding.gone(link);
+          pending.reject(pending.signal.aborted ? error : toGatewayError(error));
+        });
+      },
+      send,
+      close(link) {
+        connections.get(link)?.destroy();
+      },
+      refuse(pending) {
+        pending.reject(new GatewayError(503, `no connection became free in ${timeoutMs} ms`));
+      },
+    },
+    { maxConnections, maxWaitMs: timeoutMs },
+  );
 
-  /** Whether another request stands in the application's queue: a connection that is kept would keep it there. */
-  const isQueueing = (): boolean => {
-    for (const connection of open) if (!connection.hasAnswered) return true;
-    return false;
-  };
+  async function connect(link: Link, pending: Pending): Promise<void> {
+    const { signal } = pending;
+    const connection = await FastcgiConnection.open(address, { connectTimeoutMs, timeoutMs, clock, signal });
+    connections.set(link, connection);
+    connection.onClose = () => {
+      connections.delete(link);
+      binding.gone(link);
+    };
+    if (isClosed) connection.destroy();
+    send(link, pending);
+  }
 
-  const attempt = async (call: FastcgiCall, connection: FastcgiConnection): Promise<FastcgiAnswer> => {
-    const output = connection.run(call.request(), (isReusable) => {
-      if (isReusable && !isQueueing()) pool.give(connection);
-      else connection.destroy();
+  function send(link: Link, pending: Pending): void {
+    const exchange = connections.get(link)?.run(pending.request(), {
+      onHeard: () => {
+        if (link.uses === 0) binding.heard(link);
+      },
+      onHead: (head) => pending.resolve({ ...head, output: exchange as Exchange }),
+      onFailure(error) {
+        if (!(error instanceof StaleConnection)) pending.reject(error);
+        else if (link.uses > 0 && pending.isRepeatable) binding.retry(link, pending);
+        else pending.reject(new GatewayError(502, error.message, error));
+      },
+      onFree: (isReusable) => (isReusable ? binding.free(link) : binding.gone(link)),
     });
-    const onAbort = (): void => output.release(false);
-    call.signal.addEventListener('abort', onAbort, { once: true });
-    if (call.signal.aborted) onAbort();
-    try {
-      return { ...(await readScriptHead(output, {})), output };
-    } catch (error) {
-      output.release(false);
-      throw error;
-    }
-  };
+    pending.exchange = exchange;
+  }
 
-  const callOnce = async (call: FastcgiCall): Promise<FastcgiAnswer> => {
-    const reused = pool.take(call.isIdempotent ? undefined : FRESH_MS);
-    if (reused === undefined) return attempt(call, await connect(call.signal));
-    try {
-      return await attempt(call, reused);
-    } catch (error) {
-      if (!(error instanceof StaleConnection) || !call.isIdempotent) throw error;
-      // It had been closed while it waited; this one has not.
-      return attempt(call, await connect(call.signal));
-    }
+  const ticker = {
+    deadline: 0,
+    onDeadline(): void {
+      binding.tick();
+      if (binding.isActive) this.deadline = 0;
+      else clock.unwatch(this);
+    },
   };
 
   return {
-    async call(call) {
-      const leave = await turnstile.enter(call.signal);
-      try {
-        const answer = await callOnce(call);
-        return { ...answer, output: releasing(answer.output, leave) };
-      } catch (error) {
-        leave();
-        throw error instanceof StaleConnection ? new GatewayError(502, error.message, error) : error;
-      }
-    },
+    call: (call) =>
+      new Promise((resolve, reject) => {
+        const { isIdempotent: isRepeatable, signal } = call;
+        const pending: Pending = { ...call, isRepeatable, sinceMs: 0, resolve, reject };
+        signal.addEventListener(
+          'abort',
+          () => {
+            if (binding.withdraw(pending)) reject(signal.reason);
+            else pending.exchange?.fail(signal.reason);
+          },
+          { once: true },
+        );
+        binding.ask(pending);
+        if (binding.waiting > maxWaiting && binding.withdraw(pending)) {
+          reject(new GatewayError(503, 'too many requests wait'));
+        }
+        clock.watch(ticker);
+      }),
     close() {
-      pool.close();
-      for (const connection of open) connection.destroy();
+      isClosed = true;
+      clock.unwatch(ticker);
+      for (const connection of connections.values()) connection.destroy();
     },
   };
 
@@ -123,16 +141,4 @@ export function createFastcgiClient(options: FastcgiClientOptions): FastcgiClien
     const isFull = cause?.code === 'EAGAIN' || (error instanceof NettoolError && error.code === 'TIMEOUT');
     return new GatewayError(isFull ? 503 : 502, message, error);
   }
-}
-
-/** The output, giving the place back when it is released. */
-function releasing(output: ScriptOutput, leave: () => void): ScriptOutput {
-  return {
-    read: () => output.read(),
-    rest: () => output.rest?.(),
-    release(isComplete) {
-      output.release(isComplete);
-      leave();
-    },
-  };
 }

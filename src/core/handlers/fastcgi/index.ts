@@ -14,8 +14,9 @@ import { aboutRequest, type OnHandlerEvent, tellFailure } from '../handler-event
 import { normalizePrefix } from '../mounts.js';
 import { type ScriptOutput, toResponse } from '../script-answer.js';
 import { createFastcgiClient, type FastcgiClient } from './client.js';
-import type { FastcgiRequest } from './connection.js';
-import { locateScript, type ScriptFolder } from './script.js';
+import type { FastcgiRequest } from './exchange.js';
+import { encodeRequest } from './records.js';
+import { createScriptCheck, locateScript, type ScriptFolder } from './script.js';
 
 /** How a FastCGI application, php-fpm above all, is put behind a server. */
 export interface FastcgiOptions {
@@ -60,10 +61,10 @@ export function createFastcgiHandler(options: FastcgiOptions): Handler {
     prefix: normalizePrefix(options.prefix ?? ''),
     extensions: options.extensions ?? ['.php'],
     index: options.index ?? 'index.php',
-    checksFiles: options.checksFiles ?? true,
+    isScript: options.checksFiles === false ? () => true : createScriptCheck(root),
   };
   const client = createFastcgiClient({ address, connectTimeoutMs, timeoutMs, maxConnections, maxWaiting });
-  const settings = { ...options, timeoutMs, onEvent: options.onEvent ?? (() => {}) };
+  const settings = { ...options, onEvent: options.onEvent ?? (() => {}) };
 
   return {
     async handle(request) {
@@ -88,7 +89,6 @@ export function createFastcgiHandler(options: FastcgiOptions): Handler {
 }
 
 interface Settings extends FastcgiOptions {
-  readonly timeoutMs: number;
   readonly onEvent: OnHandlerEvent;
 }
 
@@ -99,17 +99,17 @@ async function answer(
   settings: Settings,
 ): Promise<HttpResponse> {
   const { signal, method } = request;
-  const { maxBodyBytes: maxBytes, timeoutMs } = settings;
+  const { maxBodyBytes: maxBytes } = settings;
   // php-fpm gives a child to a request, and reads nothing whose length it does not know: all of it has to be here first.
   const spool = mayHaveBody(request)
     ? await spoolBody(request.body, { signal, ...(maxBytes === undefined ? {} : { maxBytes }) })
     : undefined;
   try {
     const variables = variablesFor(request, place, spool, settings);
+    const head = encodeRequest(variables, spool !== undefined);
     const makeRequest = (): FastcgiRequest => ({
-      variables,
+      head,
       body: spool?.stream(),
-      timeoutMs,
       onStderr: (text) =>
         settings.onEvent({ type: 'application-log', handler: 'fastcgi', ...aboutRequest(request), text }),
     });
@@ -164,5 +164,5 @@ function variablesFor(
   variables.DOCUMENT_URI = place.scriptName + place.pathInfo;
   variables.CONTENT_LENGTH ??= '';
   variables.CONTENT_TYPE ??= '';
-  return { ...variables, ...env };
+  return Object.assign(variables, env);
 }

@@ -34,37 +34,43 @@ export function encodeEnd(type: number): Buffer {
   return recordHeader(type, 0);
 }
 
-/** Opens a request to a responder on a connection that is to stay. */
-export function encodeBegin(): Buffer {
-  return Buffer.concat([
-    recordHeader(BEGIN_REQUEST, 8),
-    Buffer.from([RESPONDER >> 8, RESPONDER, KEEP_CONNECTION, 0, 0, 0, 0, 0]),
-  ]);
+const BEGIN =
+  recordText(BEGIN_REQUEST, 8) +
+  String.fromCharCode(RESPONDER >> 8, RESPONDER, KEEP_CONNECTION).padEnd(8, '\0');
+const END_OF_PARAMS = recordText(PARAMS, 0);
+const END_OF_STDIN = recordText(STDIN, 0);
+
+/**
+ * Opens a request to a responder, on a connection that is to stay: all of it but a body. A string with a character
+ * per byte, as everything in it is one already, and a socket takes that as it is.
+ */
+export function encodeRequest(variables: Readonly<Record<string, string>>, hasBody: boolean): string {
+  let pairs = '';
+  for (const name of Object.keys(variables)) {
+    const value = variables[name] as string;
+    pairs += lengthText(name.length) + lengthText(value.length) + name + value;
+  }
+  let text = BEGIN;
+  for (let at = 0; at < pairs.length; at += MAX_CONTENT_BYTES) {
+    const piece = pairs.length <= MAX_CONTENT_BYTES ? pairs : pairs.slice(at, at + MAX_CONTENT_BYTES);
+    text += recordText(PARAMS, piece.length) + piece;
+  }
+  return hasBody ? text + END_OF_PARAMS : text + END_OF_PARAMS + END_OF_STDIN;
 }
 
-/** Name-value pairs (FastCGI 1.0, section 3.4); strings have a character per byte. */
-export function encodePairs(pairs: Readonly<Record<string, string>>): Buffer {
-  const names = Object.keys(pairs);
-  let size = 0;
-  for (const name of names) {
-    const value = pairs[name] as string;
-    size += (name.length < 128 ? 1 : 4) + (value.length < 128 ? 1 : 4) + name.length + value.length;
-  }
-  const bytes = Buffer.allocUnsafe(size);
-  let at = 0;
-  for (const name of names) {
-    const value = pairs[name] as string;
-    at = writeLength(bytes, name.length, at);
-    at = writeLength(bytes, value.length, at);
-    at += bytes.write(name, at, 'latin1');
-    at += bytes.write(value, at, 'latin1');
-  }
-  return bytes;
+/** A length of name-value pairs: one byte, or four (FastCGI 1.0, section 3.4). */
+function lengthText(length: number): string {
+  if (length < 128) return String.fromCharCode(length);
+  return String.fromCharCode(
+    (length >>> 24) | 0x80,
+    (length >>> 16) & 0xff,
+    (length >>> 8) & 0xff,
+    length & 0xff,
+  );
 }
 
-function writeLength(bytes: Buffer, length: number, at: number): number {
-  if (length < 128) return bytes.writeUInt8(length, at);
-  return bytes.writeUInt32BE((length | 0x80000000) >>> 0, at);
+function recordText(type: number, contentBytes: number): string {
+  return recordHeader(type, contentBytes).toString('latin1');
 }
 
 function recordHeader(type: number, contentBytes: number): Buffer {
@@ -81,7 +87,6 @@ export interface RecordSink {
 
 /** Reads the records of one connection, cut wherever the network cut them. Throws at what is no FastCGI. */
 export class RecordParser {
-  readonly #sink: RecordSink;
   readonly #header = Buffer.alloc(HEADER_BYTES);
   readonly #end = Buffer.alloc(8);
   #headerBytes = 0;
@@ -90,18 +95,14 @@ export class RecordParser {
   #paddingLeft = 0;
   #endBytes = 0;
 
-  constructor(sink: RecordSink) {
-    this.#sink = sink;
-  }
-
-  push(chunk: Buffer): void {
+  push(chunk: Buffer, sink: RecordSink): void {
     let at = 0;
     while (at < chunk.byteLength) {
       if (this.#contentLeft > 0) {
         const piece = chunk.subarray(at, at + this.#contentLeft);
         at += piece.byteLength;
         this.#contentLeft -= piece.byteLength;
-        this.#take(piece);
+        this.#take(piece, sink);
       } else if (this.#paddingLeft > 0) {
         const skipped = Math.min(this.#paddingLeft, chunk.byteLength - at);
         at += skipped;
@@ -134,14 +135,12 @@ export class RecordParser {
     }
   }
 
-  #take(piece: Buffer): void {
-    if (this.#type === STDOUT) this.#sink.onStdout(piece);
-    else if (this.#type === STDERR) this.#sink.onStderr(piece);
-    else this.#takeEnd(piece);
-  }
-
-  #takeEnd(piece: Buffer): void {
-    this.#endBytes += piece.copy(this.#end, this.#endBytes);
-    if (this.#endBytes === 8) this.#sink.onEnd(this.#end[4] as number);
+  #take(piece: Buffer, sink: RecordSink): void {
+    if (this.#type === STDOUT) sink.onStdout(piece);
+    else if (this.#type === STDERR) sink.onStderr(piece);
+    else {
+      this.#endBytes += piece.copy(this.#end, this.#endBytes);
+      if (this.#endBytes === 8) sink.onEnd(this.#end[4] as number);
+    }
   }
 }

@@ -15,8 +15,28 @@ export interface ScriptFolder {
   readonly extensions: readonly string[];
   /** What answers for a folder, and for every path that is nothing at all: `index.php`. */
   readonly index: string;
-  /** Whether the scripts can be looked for from here. */
-  readonly checksFiles: boolean;
+  /** Whether there is a script of that path, which begins with a slash. */
+  readonly isScript: (script: string) => boolean;
+}
+
+/** For how long a script that was there is taken to be there still: PHP's own cache does not look more often. */
+const KNOWN_MS = 1000;
+const MAX_KNOWN = 1000;
+
+/**
+ * Looks for the scripts of a folder. What is not in there must not be run: `upload.jpg/x.php` (CVE-2019-11043).
+ * What is missing is looked for each time.
+ */
+export function createScriptCheck(root: string): (script: string) => boolean {
+  const known = new Map<string, number>();
+  return (script) => {
+    const now = performance.now();
+    if (now - (known.get(script) ?? Number.NEGATIVE_INFINITY) < KNOWN_MS) return true;
+    if (!isFileBelow(root, join(root, script))) return false;
+    if (known.size >= MAX_KNOWN) known.clear();
+    known.set(script, now);
+    return true;
+  };
 }
 
 /**
@@ -33,15 +53,15 @@ export function locateScript(
   if (/\/\.(?!well-known(?:\/|$))/.test(below)) return undefined;
   const root = `/${folder.index}`;
   // Decoded it would be another path; the script that routes everything sees it as it was sent.
-  if (/%2f/i.test(request.rawPath)) return isScript(folder, root) ? place(folder, root, '') : undefined;
+  if (/%2f/i.test(request.rawPath)) return folder.isScript(root) ? place(folder, root, '') : undefined;
   const script = splitScript(below, folder.extensions);
   if (script !== undefined) {
-    return isScript(folder, script) ? place(folder, script, below.slice(script.length)) : 'missing';
+    return folder.isScript(script) ? place(folder, script, below.slice(script.length)) : 'missing';
   }
   const index = `${below.endsWith('/') ? below : `${below}/`}${folder.index}`;
-  if (below.endsWith('/') && isScript(folder, index)) return place(folder, index, '');
+  if (below.endsWith('/') && folder.isScript(index)) return place(folder, index, '');
   if (index === root || exists(join(folder.root, below))) return undefined;
-  return isScript(folder, root) ? place(folder, root, '') : undefined;
+  return folder.isScript(root) ? place(folder, root, '') : undefined;
 }
 
 /**
@@ -66,12 +86,10 @@ function place({ root, scriptRoot, prefix }: ScriptFolder, script: string, pathI
   };
 }
 
-/** Whether the script is a file of the folder. What is not there must not be run: `upload.jpg/x.php` (CVE-2019-11043). */
-function isScript({ root, checksFiles }: ScriptFolder, script: string): boolean {
-  if (!checksFiles) return true;
+function isFileBelow(root: string, path: string): boolean {
   try {
     // At once: what the system has in its cache costs a tenth of a trip through the thread pool.
-    const real = realpathSync.native(join(root, script));
+    const real = realpathSync.native(path);
     const base = realpathSync.native(root);
     return real.startsWith(base.endsWith(sep) ? base : `${base}${sep}`) && statSync(real).isFile();
   } catch {

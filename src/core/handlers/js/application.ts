@@ -10,6 +10,10 @@ export type JsApplication = FetchApplication | NodeApplication;
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => unknown;
 
 interface Common {
+  /** Its framework, where it is known by its looks. */
+  readonly framework?: string;
+  /** What of it is not served. */
+  readonly warning?: string;
   readonly upgrade: UpgradeListener | undefined;
   close(): Promise<void>;
 }
@@ -26,25 +30,50 @@ export interface NodeApplication extends Common {
   listener(request: IncomingMessage, response: ServerResponse): unknown;
 }
 
+/** An application and where in its module it was. */
+export interface FoundApplication {
+  readonly app: JsApplication;
+  readonly reason: string;
+  /** It was made by a function of the module. */
+  readonly isMade: boolean;
+}
+
 /** The names an application may be exported by, beside `default`. */
 const NAMES = ['default', 'app', 'application', 'handler', 'server'] as const;
+/** The names of functions that make one. */
+const MAKERS = ['createApp', 'makeApp', 'buildApp', 'create_app', 'createServer', 'bootstrap'] as const;
+const MAKER = /^(?:create|make|build)(?:[A-Z_]|$)/;
 
 /**
  * What a module has to serve: `export default { fetch }` and its like (Hono, h3), a Node request listener
- * (Express), a Koa or Fastify application, a server of node:http. Undefined when it exports nothing of the kind.
+ * (Express), a Koa or Fastify application, a server of node:http, or with `isFactory` a function that makes one.
+ * Undefined when it exports nothing of the kind.
  */
-export async function findApplication(module: LoadedModule): Promise<JsApplication | undefined> {
+export async function findApplication(
+  module: LoadedModule,
+  isFactory = false,
+): Promise<FoundApplication | undefined> {
   const upgrade = asUpgrade(module.upgrade);
-  if (typeof module.fetch === 'function') return fetchApplication(module, upgrade);
-  for (const name of NAMES) {
+  if (typeof module.fetch === 'function' && !isFactory) {
+    return { app: fetchApplication(module, upgrade), reason: 'exports fetch', isMade: false };
+  }
+  for (const name of [...NAMES, ...MAKERS]) {
     let exported = module[name];
     // What a CommonJS module compiled from an ES module has as its default.
     if (isRecord(exported) && exported.__esModule === true && 'default' in exported)
       exported = exported.default;
-    const found = exported === undefined ? undefined : await toApplication(exported, upgrade);
-    if (found !== undefined) return found;
+    const isMade = typeof exported === 'function' && (isFactory || isMaker(name, exported));
+    if (isMade) exported = await (exported as () => unknown)();
+    const app = await toApplication(exported, upgrade);
+    const what = name === 'default' ? 'its default export' : `exports ${name}`;
+    if (app !== undefined) return { app, reason: isMade ? `made by ${what}` : what, isMade };
   }
   return undefined;
+}
+
+/** A listener and a `fetch` take arguments; what makes an application needs none, and says so. */
+function isMaker(name: string, { length, name: ownName }: { length: number; name: string }): boolean {
+  return length === 0 && ((MAKERS as readonly string[]).includes(name) || MAKER.test(ownName));
 }
 
 /** A server of node:http as an application. */
@@ -63,7 +92,14 @@ async function toApplication(
 ): Promise<JsApplication | undefined> {
   if (!isRecord(exported)) return undefined;
   if (typeof exported.fetch === 'function') {
-    return fetchApplication(exported, upgrade ?? asUpgrade(exported.upgrade));
+    const app = fetchApplication(exported, upgrade ?? asUpgrade(exported.upgrade));
+    const framework = FETCH_FRAMEWORKS.find(([, looks]) => looks.every((name) => name in exported))?.[0];
+    const isBuns = 'websocket' in exported && app.upgrade === undefined;
+    return {
+      ...app,
+      ...(framework !== undefined && { framework }),
+      ...(isBuns && { warning: BUN_WEBSOCKET }),
+    };
   }
   if (exported instanceof Server) return serverApplication(exported);
   if (typeof exported.ready === 'function' && typeof exported.routing === 'function') {
@@ -71,14 +107,26 @@ async function toApplication(
   }
   if (typeof exported.callback === 'function' && typeof exported.use === 'function') {
     const listener = exported.callback() as NodeApplication['listener'];
-    return { kind: 'node', listener, upgrade, close: nothing };
+    return { kind: 'node', framework: 'Koa', listener, upgrade, close: nothing };
   }
   if (typeof exported !== 'function') return undefined;
   // `(request) => new Response()`; an Express application takes three, a Node listener two.
   const listener = exported as unknown as NodeApplication['listener'];
+  const isExpress = 'handle' in exported && 'set' in exported;
   if (listener.length < 2 && !('handle' in exported)) return fetchApplication({ fetch: exported }, upgrade);
-  return { kind: 'node', listener, upgrade, close: nothing };
+  return { kind: 'node', listener, upgrade, close: nothing, ...(isExpress && { framework: 'Express' }) };
 }
+
+const BUN_WEBSOCKET =
+  "`websocket` is Bun's own and not served: export upgrade(req, socket, head), for instance crossws' handleUpgrade";
+
+/** What tells applications of frameworks apart that answer `fetch`. */
+const FETCH_FRAMEWORKS: ReadonlyArray<readonly [framework: string, looks: readonly string[]]> = [
+  ['Hono', ['basePath', 'route', 'request']],
+  ['Elysia', ['derive', 'decorate', 'handle']],
+  ['h3', ['handler', 'register', 'config']],
+  ['itty-router', ['routes', 'all']],
+];
 
 function fetchApplication(
   holder: Record<string, unknown>,
@@ -113,6 +161,7 @@ async function fastifyApplication(
   const routing = app.routing as NodeApplication['listener'];
   return {
     kind: 'node',
+    framework: 'Fastify',
     listener: (req, res) => routing(req, res),
     upgrade: upgrade ?? own,
     close: () => call('close'),

@@ -1,15 +1,28 @@
 import { Readable } from 'node:stream';
+import { collect } from '../../http/body.js';
 import { getHeader } from '../../http/headers.js';
 import type { HeaderPair, IncomingRequest } from '../../http/messages.js';
 import { mayHaveBody } from '../../http/request-copy.js';
+import { HostedHeaders } from './hosted-headers.js';
+import { countPlatformInstances } from './instances.js';
+import { LazyResponse } from './lazy-response.js';
 
 const PlatformRequest = globalThis.Request;
 
 type Input = ConstructorParameters<typeof Request>[0];
 
+const UTF8 = new TextDecoder();
+const NOTHING = Buffer.alloc(0);
+
 /** Paths the URL parser would leave as they are. */
 const PLAIN_URL =
   /^https?:\/\/[\w.-]+(?::\d+)?(?:\/(?!\.|%2e)[\w~!$&()*+,;=:@%-][\w.~!$&()*+,;=:@%-]*|\/(?=\/|\?|$))+(?:\?[\w.~!$&()*+,;=:@%/?-]*)?$/i;
+
+/** What a request knows of its host. */
+export interface RequestSurroundings {
+  readonly signal: AbortSignal;
+  readonly waitUntil: (promise: unknown) => void;
+}
 
 /**
  * A request as the web standard has it, made of one of ours bit by bit as it is asked for: building a whole
@@ -18,15 +31,16 @@ const PLAIN_URL =
 export class HostedRequest {
   readonly #source: IncomingRequest;
   readonly #fields: readonly HeaderPair[];
-  readonly #signal: () => AbortSignal;
+  readonly #surroundings: RequestSurroundings;
   #url: string | undefined;
   #headers: Headers | undefined;
+  #isUsed = false;
   #whole: Request | undefined;
 
-  constructor(source: IncomingRequest, fields: readonly HeaderPair[], signal: () => AbortSignal) {
+  constructor(source: IncomingRequest, fields: readonly HeaderPair[], surroundings: RequestSurroundings) {
     this.#source = source;
     this.#fields = fields;
-    this.#signal = signal;
+    this.#surroundings = surroundings;
   }
 
   /** The request as the platform's own class; made once. */
@@ -44,13 +58,21 @@ export class HostedRequest {
   }
 
   get headers(): Headers {
-    if (this.#whole !== undefined) return this.#whole.headers;
-    this.#headers ??= new Headers(this.#fields as [string, string][]);
+    this.#headers ??= new HostedHeaders(this.#fields) as unknown as Headers;
     return this.#headers;
   }
 
   get signal(): AbortSignal {
-    return this.#signal();
+    return this.#surroundings.signal;
+  }
+
+  /** The client's address, where srvx and h3 look for it. */
+  get ip(): string {
+    return this.#source.remoteAddress;
+  }
+
+  get waitUntil(): (promise: unknown) => void {
+    return this.#surroundings.waitUntil;
   }
 
   get body(): ReadableStream | null {
@@ -58,7 +80,7 @@ export class HostedRequest {
   }
 
   get bodyUsed(): boolean {
-    return this.#whole?.bodyUsed ?? false;
+    return this.#isUsed || (this.#whole?.bodyUsed ?? false);
   }
 
   get cache(): string {
@@ -109,19 +131,24 @@ export class HostedRequest {
     return false;
   }
 
-  arrayBuffer(): Promise<ArrayBuffer> {
-    return this.#toWhole().arrayBuffer();
+  async arrayBuffer(): Promise<ArrayBuffer> {
+    if (this.#whole !== undefined) return this.#whole.arrayBuffer();
+    return (await this.bytes()).buffer;
   }
 
-  blob(): Promise<Blob> {
-    return this.#toWhole().blob();
+  async blob(): Promise<Blob> {
+    if (this.#whole !== undefined) return this.#whole.blob();
+    return new Blob([await this.bytes()], { type: this.headers.get('content-type') ?? '' });
   }
 
-  bytes(): Promise<Uint8Array> {
-    return this.#toWhole().bytes();
+  async bytes(): Promise<Uint8Array<ArrayBuffer>> {
+    // A copy: what has been read may be a part of something larger.
+    if (this.#whole !== undefined) return new Uint8Array(await this.#whole.arrayBuffer());
+    return new Uint8Array(await this.#read());
   }
 
   clone(): Request {
+    if (this.#isUsed) throw bodyIsUsed();
     return this.#toWhole().clone();
   }
 
@@ -129,19 +156,27 @@ export class HostedRequest {
     return this.#toWhole().formData();
   }
 
-  json(): Promise<unknown> {
-    return this.#toWhole().json();
+  async json(): Promise<unknown> {
+    return JSON.parse(await this.text());
   }
 
-  text(): Promise<string> {
-    return this.#toWhole().text();
+  async text(): Promise<string> {
+    return this.#whole !== undefined ? this.#whole.text() : UTF8.decode(await this.#read());
+  }
+
+  /** All of the content, without the streams of the platform between. */
+  async #read(): Promise<Buffer> {
+    if (!mayHaveBody(this.#source)) return NOTHING;
+    if (this.#isUsed) throw bodyIsUsed();
+    this.#isUsed = true;
+    return collect(this.#source.body, Number.POSITIVE_INFINITY);
   }
 
   #toWhole(): Request {
     if (this.#whole !== undefined) return this.#whole;
     const { method, headers, url } = this;
     const hasContent = mayHaveBody(this.#source) && method !== 'GET' && method !== 'HEAD';
-    const init: RequestInit & { duplex?: 'half' } = { method, headers, signal: this.#signal() };
+    const init: RequestInit & { duplex?: 'half' } = { method, headers, signal: this.signal };
     if (hasContent) Object.assign(init, { body: Readable.toWeb(this.#source.body), duplex: 'half' });
     this.#whole = new PlatformRequest(url, init);
     return this.#whole;
@@ -150,10 +185,17 @@ export class HostedRequest {
 
 Object.setPrototypeOf(HostedRequest.prototype, PlatformRequest.prototype);
 
+function bodyIsUsed(): TypeError {
+  return new TypeError('Body is unusable: Body has already been read');
+}
+
 let isPatched = false;
 
-/** Makes `new Request(request)` and `fetch(request)` take hosted requests: they ask for the platform's own class. */
-export function acceptHostedRequests(): void {
+/**
+ * Makes `new Request(request)` and `fetch(request)` take hosted requests, by asking for the platform's own class; and
+ * `new Response()` one that is sent as it was given.
+ */
+export function replaceFetchClasses(): void {
   if (isPatched) return;
   isPatched = true;
   const platformFetch = globalThis.fetch;
@@ -161,11 +203,9 @@ export function acceptHostedRequests(): void {
     constructor(input: Input, init?: RequestInit) {
       super(HostedRequest.unwrap(input) as Input, init);
     }
-
-    static override [Symbol.hasInstance](value: unknown): boolean {
-      return value instanceof PlatformRequest;
-    }
   };
+  countPlatformInstances(globalThis.Request, PlatformRequest);
+  globalThis.Response = LazyResponse as unknown as typeof Response;
   globalThis.fetch = (input, init) => platformFetch(HostedRequest.unwrap(input) as Input, init);
 }
 

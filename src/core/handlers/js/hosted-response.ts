@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { GatewayError } from '../../http/gateway-error.js';
 import type { HttpResponse } from '../../http/messages.js';
+import { LazyResponse, type ResponseParts } from './lazy-response.js';
 
 /** What is used of a web `Response`; also of one of another implementation than the platform's. */
 interface WebResponse {
@@ -14,8 +15,51 @@ type Reader = ReadableStreamDefaultReader<Uint8Array>;
 
 const PENDING = Symbol('pending');
 
-/** A web `Response` as an answer of ours: small ones whole, so that their length is known, others as a stream. */
-export async function toHttpResponse(value: unknown, method: string): Promise<HttpResponse> {
+type SrvxBody = string | Uint8Array | ReadableStream<Uint8Array> | Readable | null | undefined;
+
+/** What srvx has in the place of a Response, which h3 answers with: what it was made of, header fields flat. */
+interface SrvxResponse {
+  _toNodeResponse(): {
+    readonly status: number;
+    readonly statusText: string;
+    readonly headers: readonly string[];
+    readonly body: SrvxBody;
+  };
+}
+
+/** A web `Response` as an answer of ours: at once where it is what we made of text or bytes. */
+export function toHttpResponse(value: unknown, method: string): HttpResponse | Promise<HttpResponse> {
+  const parts = LazyResponse.parts(value);
+  if (parts !== undefined) return fromParts(parts);
+  return isSrvxResponse(value) ? fromSrvx(value, method) : readResponse(value, method);
+}
+
+function fromParts({ status, statusText, headers, body }: ResponseParts): HttpResponse {
+  return {
+    status,
+    headers,
+    ...(statusText !== '' && { reason: statusText }),
+    ...(body !== null && { body }),
+  };
+}
+
+function isSrvxResponse(value: unknown): value is SrvxResponse {
+  return typeof value === 'object' && value !== null && '_toNodeResponse' in value;
+}
+
+function fromSrvx(value: SrvxResponse, method: string): HttpResponse | Promise<HttpResponse> {
+  const { status, statusText, headers: flat, body } = value._toNodeResponse();
+  const headers: [string, string][] = [];
+  for (let at = 0; at < flat.length; at += 2) headers.push([flat[at] as string, flat[at + 1] as string]);
+  if (!body || typeof body === 'string' || body instanceof Uint8Array) {
+    return fromParts({ status, statusText, headers, body: body || null });
+  }
+  if (body instanceof ReadableStream) return readResponse({ status, statusText, headers, body }, method);
+  return { ...fromParts({ status, statusText, headers, body: null }), body };
+}
+
+/** Small ones whole, so that their length is known, others as a stream. */
+async function readResponse(value: unknown, method: string): Promise<HttpResponse> {
   if (!isWebResponse(value)) throw new GatewayError(500, 'the application did not return a Response');
   const { status, statusText, headers, body } = value;
   if (status < 200 || status > 599)

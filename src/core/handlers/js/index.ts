@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import type { Server } from 'node:http';
 import { resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { NettoolError } from '../../errors.js';
@@ -5,24 +7,36 @@ import { errorResponse } from '../../http/error-response.js';
 import { type IsTrusted, trustNobody } from '../../http/forwarded.js';
 import { GatewayError } from '../../http/gateway-error.js';
 import type { Handler } from '../../http/handler.js';
-import { getHeader } from '../../http/headers.js';
-import { endToEndHeaders } from '../../http/hop-by-hop.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
-import { joinUpgrade } from '../../http/upstream/join.js';
-import type { UpstreamReply } from '../../http/upstream/types.js';
 import { type OnHandlerEvent, tellFailure } from '../handler-events.js';
-import { findApplication, type JsApplication, serverApplication } from './application.js';
+import {
+  type FoundApplication,
+  findApplication,
+  type JsApplication,
+  type NodeApplication,
+  serverApplication,
+} from './application.js';
+import { isClientGone } from './client-gone.js';
 import { divertOutput } from './diverted-output.js';
 import { createFetchAnswerer } from './fetch-handler.js';
+import { replaceFetchClasses } from './hosted-request.js';
 import { setListenTrap } from './listen-trap.js';
 import { type LoadedModule, loadModule } from './load.js';
-import { createNodeBridge } from './node-bridge.js';
+import { createNodeAnswerer, upgradeNode } from './node-answerer.js';
 import type { JsSettings } from './settings.js';
 
 /** How a JavaScript or TypeScript application is hosted. */
 export interface JsOptions {
   /** The module: `.js`, `.mjs`, `.cjs`, `.ts`, `.mts`, `.cts`. */
   readonly file: string;
+  /** The module as it was named, for messages. */
+  readonly name?: string;
+  /** Where it is mounted. */
+  readonly prefix?: string;
+  /** The module exports a function that makes the application. */
+  readonly factory?: boolean;
+  /** Pages may tell why an application failed. */
+  readonly debug?: boolean;
   /** Until an answer begins. */
   readonly requestTimeoutMs?: number;
   /** How long an application that opens its own server may take until it does. */
@@ -38,6 +52,9 @@ export interface JsHandler extends Handler {
   readonly kind: JsApplication['kind'];
 }
 
+/** Who has a request from its start to its answer. */
+const THIS_PROCESS = Object.freeze({ workerPid: process.pid });
+
 /**
  * Loads an application into this process and answers with what it answers. Rejects with what is wrong when it
  * cannot be loaded or exports nothing that can be served.
@@ -49,13 +66,33 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
     onEvent({ type: 'application-log', handler: 'js', text: describe(error) });
   const settings: JsSettings = { requestTimeoutMs, isTrusted, logError };
   const restoreOutput = options.output === undefined ? () => {} : divertOutput(options.output);
-  const app = await loadApplication(resolve(options.file), bootTimeoutMs, logError).catch((error) => {
+  const restoreMode = options.debug === true ? () => {} : setProductionMode();
+  const restore = (): void => {
     restoreOutput();
+    restoreMode();
+  };
+  // Before the application is loaded: it may take the classes as it begins.
+  replaceFetchClasses();
+  const found = await loadApplication(options, bootTimeoutMs, logError).catch((error) => {
+    restore();
     throw error;
   });
-  const bridge =
-    app.kind === 'node' || app.upgrade !== undefined ? createNodeBridge(app, settings) : undefined;
+  const { app, reason, isMade } = found;
+  const { name: target = options.file, prefix = '', factory } = options;
+  const mount = prefix === '' ? target : `--app ${prefix}=${target}`;
+  onEvent({
+    type: 'application',
+    handler: 'js',
+    kind: app.kind,
+    target,
+    equivalent: isMade || factory === true ? `${mount} --factory` : mount,
+    reason,
+    framework: app.framework ?? null,
+    prefix,
+  });
+  if (app.warning !== undefined) onEvent({ type: 'application-log', handler: 'js', text: app.warning });
   const fetching = app.kind === 'fetch' ? createFetchAnswerer(app, settings) : undefined;
+  const answer = fetching?.answer ?? createNodeAnswerer(app as NodeApplication, settings);
   const forgetFailures = surviveFailures(logError);
 
   const failed = (request: IncomingRequest, error: unknown): HttpResponse => {
@@ -63,66 +100,60 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
     // A body that is too large, too slow or broken off is the server's to answer, not the application's fault.
     if (body.errored !== null) throw body.errored;
     const status = error instanceof GatewayError ? error.status : 500;
+    if (isClientGone(request, error)) return errorResponse(status, request.headers);
     tellFailure(onEvent, 'js', request, { status, message: describe(error) });
     return errorResponse(status, request.headers);
   };
-  const handle = async (request: IncomingRequest): Promise<HttpResponse> => {
-    const calledAt = performance.now();
-    try {
-      if (fetching !== undefined) return await fetching.answer(request);
-      return fromReply(await (bridge as NonNullable<typeof bridge>).send(request));
-    } catch (error) {
-      return failed(request, error);
-    } finally {
-      request.note?.({ workerMs: performance.now() - calledAt, workerPid: process.pid });
-    }
-  };
   const handler: JsHandler = {
     kind: app.kind,
-    handle,
-    async close() {
-      forgetFailures();
-      restoreOutput();
-      bridge?.close();
-      await fetching?.settled();
-      await app.close();
-    },
-  };
-  if (app.upgrade === undefined || bridge === undefined) return handler;
-  return {
-    ...handler,
-    async upgrade(request, socket, head) {
+    handle(request) {
+      request.note?.(THIS_PROCESS);
       try {
-        const reply = await bridge.send(request, getHeader(request.headers, 'upgrade'));
-        if (reply.upgraded === undefined) return fromReply(reply);
-        await joinUpgrade(reply, socket, head);
-        return undefined;
+        const response = answer(request);
+        return response instanceof Promise ? response.catch((error) => failed(request, error)) : response;
       } catch (error) {
         return failed(request, error);
       }
     },
+    async close() {
+      forgetFailures();
+      restore();
+      await fetching?.settled();
+      await app.close();
+    },
+  };
+  const { upgrade } = app;
+  if (upgrade === undefined) return handler;
+  return {
+    ...handler,
+    upgrade: (request, socket, head) =>
+      upgradeNode(upgrade, request, socket, { head, settings }).catch((error) => failed(request, error)),
   };
 }
 
 async function loadApplication(
-  file: string,
+  options: JsOptions,
   bootTimeoutMs: number,
   logError: (error: unknown) => void,
-): Promise<JsApplication> {
+): Promise<FoundApplication> {
+  const file = resolve(options.file);
+  if (!existsSync(file)) {
+    throw new NettoolError('INPUT_FAILED', `cannot serve ${options.file} (no such file or directory)`);
+  }
   const trap = setListenTrap();
   let timer: NodeJS.Timeout | undefined;
   try {
     const module = await loadModule(file);
-    const found = await findApplication(module);
+    const found = await findApplication(module, options.factory);
     if (found !== undefined) return found;
-    if (trap.server !== undefined) return serverApplication(trap.server);
+    if (trap.server !== undefined) return ofServer(trap.server);
     // One that exports something else is not one that opens its own server, sooner or later.
     if (hasExports(module)) throw nothingToServe(file);
     const late = new Promise<undefined>((settle) => {
       timer = setTimeout(settle, bootTimeoutMs, undefined);
     });
     const server = await Promise.race([trap.caught, late]);
-    if (server !== undefined) return serverApplication(server);
+    if (server !== undefined) return ofServer(server);
   } catch (error) {
     if (error instanceof Error && error.cause !== undefined) logError(error.cause);
     throw error;
@@ -131,6 +162,14 @@ async function loadApplication(
     trap.release();
   }
   throw nothingToServe(file);
+}
+
+function ofServer(server: Server): FoundApplication {
+  return {
+    app: serverApplication(server),
+    reason: 'its own server, caught when it was to listen',
+    isMade: false,
+  };
 }
 
 /** Every CommonJS module has an object as its default; one that nothing was put into is no export. */
@@ -146,11 +185,13 @@ function nothingToServe(file: string): NettoolError {
   });
 }
 
-function fromReply({ head, body, trailers }: UpstreamReply): HttpResponse {
-  const { status, reason } = head;
-  const response = { status, reason, headers: endToEndHeaders(head.headers) };
-  if (body === undefined) return response;
-  return Buffer.isBuffer(body) ? { ...response, body } : { ...response, body, trailers };
+/** Frameworks show their errors on the page unless they are told that others read it. */
+function setProductionMode(): () => void {
+  if (process.env.NODE_ENV !== undefined) return () => {};
+  process.env.NODE_ENV = 'production';
+  return () => {
+    delete process.env.NODE_ENV;
+  };
 }
 
 /** What an application forgot to catch goes to the log; the requests of others go on. */

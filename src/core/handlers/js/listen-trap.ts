@@ -25,7 +25,7 @@ export function setListenTrap(): ListenTrap {
     if (!(this instanceof HttpServer)) return Reflect.apply(listen, this, args) as Server;
     const callback = args.findLast((arg) => typeof arg === 'function');
     if (callback !== undefined) this.once('listening', callback as () => void);
-    const port = typeof args[0] === 'number' ? args[0] : 0;
+    const port = portOf(args[0]);
     this.address = () => ({ address: '127.0.0.1', family: 'IPv4', port });
     process.nextTick(() => this.emit('listening'));
     first ??= this;
@@ -41,4 +41,10 @@ export function setListenTrap(): ListenTrap {
       Server.prototype.listen = listen;
     },
   };
+}
+
+/** `listen(3000)`, `listen('3000')` or `listen({ port: 3000 })`. */
+function portOf(where: unknown): number {
+  const port = typeof where === 'object' && where !== null && 'port' in where ? where.port : where;
+  return typeof port === 'number' || typeof port === 'string' ? Number(port) || 0 : 0;
 }

@@ -1,9 +1,8 @@
-import { Readable } from 'node:stream';
 import { errorResponse } from '../../http/error-response.js';
 import { GatewayError } from '../../http/gateway-error.js';
 import type { Handler } from '../../http/handler.js';
 import { getHeader } from '../../http/headers.js';
-import type { HeaderPair, HttpResponse, IncomingRequest } from '../../http/messages.js';
+import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { isIdempotent } from '../../http/methods.js';
 import { mayHaveBody } from '../../http/request-copy.js';
 import { spoolBody } from '../../http/spool.js';
@@ -13,9 +12,9 @@ import { NoReply } from '../../http/upstream/reply-error.js';
 import type { RequestBody } from '../../http/upstream/request-body.js';
 import type { UpstreamReply } from '../../http/upstream/types.js';
 import { tellFailure } from '../handler-events.js';
-import { createLocationMapper } from './location.js';
 import { type ProxyOptions, type ProxySettings, toProxySettings } from './options.js';
-import { countHops, requestHead, responseHeaders } from './request-head.js';
+import { countHops } from './request-head.js';
+import { responseHeaders } from './response.js';
 import { upstreamTarget } from './target.js';
 import { createUpstreams, type Upstream, type Upstreams } from './upstreams.js';
 
@@ -38,7 +37,7 @@ export function createProxyHandler(options: ProxyOptions): Handler {
     async handle(request) {
       try {
         const { reply, upstream } = await forward(request);
-        return toHttpResponse(reply, upstream, settings);
+        return upstream.toResponse(reply);
       } catch (error) {
         return failed(request, error, settings);
       }
@@ -47,7 +46,7 @@ export function createProxyHandler(options: ProxyOptions): Handler {
       const protocol = getHeader(request.headers, 'upgrade');
       try {
         const { reply, upstream } = await forward(request, protocol);
-        if (reply.upgraded === undefined) return toHttpResponse(reply, upstream, settings);
+        if (reply.upgraded === undefined) return upstream.toResponse(reply);
         await joinUpgrade(reply, socket, head);
         return undefined;
       } catch (error) {
@@ -73,9 +72,9 @@ interface Forwarded {
 
 /** Sends a request to one upstream after the other, until one has answered or no other may be tried. */
 async function forwardRequest(request: IncomingRequest, forwarding: Forwarding): Promise<Forwarded> {
-  const { settings, upstreams } = forwarding;
+  const { settings, upstreams, upgrade } = forwarding;
   if (countHops(request) >= MAX_HOPS) throw new GatewayError(508, 'the request goes in circles');
-  const body = await readBody(request);
+  const body = mayHaveBody(request) ? await readBody(request) : undefined;
   const isWhole = body === undefined || Buffer.isBuffer(body);
   const isReplayable = isWhole && isIdempotent(request.method);
   const tried = new Set<Upstream>();
@@ -84,10 +83,13 @@ async function forwardRequest(request: IncomingRequest, forwarding: Forwarding):
     const upstream = upstreams.choose(request, tried);
     if (upstream === undefined) break;
     tried.add(upstream);
+    const target = upstreamTarget(request, upstream.url.basePath, settings);
+    // Not the upstream's fault: nobody may have one taken for broken by what they ask for.
+    if (target === undefined) throw new GatewayError(502, 'the target cannot be sent to an upstream');
     const sentAt = performance.now();
     request.note?.({ upstream: upstream.name });
     try {
-      const reply = await sendTo(upstream, request, body, { ...forwarding, isReplayable });
+      const reply = await sendTo(upstream, request, { target, body, upgrade, isReplayable });
       upstreams.succeeded(upstream);
       request.note?.({ upstreamMs: performance.now() - sentAt });
       return { reply, upstream };
@@ -103,9 +105,8 @@ async function forwardRequest(request: IncomingRequest, forwarding: Forwarding):
   throw problem ?? new GatewayError(503, 'no upstream is available');
 }
 
-/** The content: none, all of it when it is small, or the stream it is. */
-async function readBody(request: IncomingRequest): Promise<RequestBody | undefined> {
-  if (!mayHaveBody(request)) return undefined;
+/** The content: all of it when it is small, or the stream it is. */
+async function readBody(request: IncomingRequest): Promise<RequestBody> {
   const announced = getHeader(request.headers, 'content-length');
   const length = announced === undefined ? undefined : Number(announced);
   if (length !== undefined && length <= REPLAY_BYTES) {
@@ -116,47 +117,40 @@ async function readBody(request: IncomingRequest): Promise<RequestBody | undefin
   return { source: request.body, length, trailers: () => request.trailers ?? [] };
 }
 
-interface SendingOptions extends Forwarding {
+interface SendingOptions {
+  readonly target: string;
+  readonly body: RequestBody | undefined;
+  readonly upgrade: string | undefined;
   readonly isReplayable: boolean;
 }
 
 function sendTo(
-  upstream: Upstream,
+  { client, writeHead }: Upstream,
   request: IncomingRequest,
-  body: RequestBody | undefined,
-  { settings, upgrade, isReplayable }: SendingOptions,
+  { target, body, upgrade, isReplayable }: SendingOptions,
 ): Promise<UpstreamReply> {
-  const { url, client } = upstream;
-  const { prefix, upstreamHost, isTrusted } = settings;
-  const target = upstreamTarget(request, url.basePath, settings);
-  if (target === undefined) throw new GatewayError(502, 'the rewritten target cannot be sent');
-  const head = requestHead(request, {
-    target,
-    host: upstreamHost === true ? url.authority : upstreamHost,
-    authority: url.authority,
-    isTrusted,
-    cutPrefix: url.basePath === undefined ? '' : prefix,
-    content:
-      body === undefined ? undefined : Buffer.isBuffer(body) ? body.byteLength : (body.length ?? 'chunked'),
-    upgrade,
-  });
-  const onInterim = (status: number, headers: readonly HeaderPair[]): void => {
-    if (status === 103) request.earlyHints?.(responseHeaders(headers, (location) => location));
-  };
-  const message = { method: request.method, head, body, mayUpgrade: upgrade !== undefined, onInterim };
-  return client.send(message, { signal: request.signal, isReplayable });
+  const { method, signal } = request;
+  return client.send(
+    {
+      method,
+      head: writeHead(request, { target, content: framingOf(body, method), upgrade }),
+      body,
+      mayUpgrade: upgrade !== undefined,
+      signal,
+      onInterim(status, headers) {
+        if (status === 103) request.earlyHints?.(responseHeaders(headers, (location) => location));
+      },
+    },
+    isReplayable,
+  );
 }
 
-function toHttpResponse(reply: UpstreamReply, { url }: Upstream, settings: ProxySettings): HttpResponse {
-  const { status, reason, headers } = reply.head;
-  const mapLocation = createLocationMapper(url, settings);
-  const response = { status, reason, headers: responseHeaders(headers, mapLocation) };
-  const { body } = reply;
-  if (body === undefined) return response;
-  if (!Buffer.isBuffer(body)) return { ...response, body, trailers: reply.trailers };
-  if (reply.trailers().length === 0) return { ...response, body };
-  // Trailers follow content whose length nobody announced.
-  return { ...response, body: Readable.from([body]), trailers: reply.trailers };
+/** Methods whose content means something: that there is none has to be said (RFC 9110, section 8.6). */
+const EXPECTS_CONTENT = /^(?:POST|PUT|PATCH)$/;
+
+function framingOf(body: RequestBody | undefined, method: string): number | 'chunked' | undefined {
+  if (body === undefined) return EXPECTS_CONTENT.test(method) ? 0 : undefined;
+  return Buffer.isBuffer(body) ? body.byteLength : (body.length ?? 'chunked');
 }
 
 function failed(request: IncomingRequest, error: unknown, { onEvent }: ProxySettings): HttpResponse {

@@ -6,11 +6,11 @@ import type { UpstreamUrl } from './upstream-url.js';
  * becomes ours, and a path below the upstream's base becomes one below the prefix. Others stay as they are.
  */
 export function createLocationMapper(
-  { address, basePath, tlsName }: UpstreamUrl,
+  { address, basePath, isTls }: UpstreamUrl,
   { prefix }: ProxySettings,
 ): (location: string) => string {
   return (location) => {
-    const path = 'path' in address ? location : withoutOrigin(location, address, tlsName !== undefined);
+    const path = 'path' in address ? location : withoutOrigin(location, address, isTls);
     if (!path.startsWith('/') || path.startsWith('//') || basePath === undefined) return path;
     // An application that was told of the prefix has used it already.
     if (prefix !== '' && (path === prefix || path.startsWith(`${prefix}/`))) return path;

@@ -35,8 +35,6 @@ export interface ProxyOptions {
   /** Certificates to trust instead of the system's, PEM; and whether to check at all. */
   readonly ca?: string | undefined;
   readonly insecure?: boolean | undefined;
-  /** The name the upstreams' certificate is for, when it is not that of the URL. */
-  readonly tlsName?: string | undefined;
   readonly onEvent?: OnHandlerEvent;
 }
 
@@ -52,9 +50,9 @@ export interface HealthCheckOptions {
 
 /** The options with everything filled in. */
 export type ProxySettings = Required<
-  Omit<ProxyOptions, 'upstreams' | 'hashKey' | 'upstreamHost' | 'healthCheck' | 'ca' | 'insecure' | 'tlsName'>
+  Omit<ProxyOptions, 'upstreams' | 'hashKey' | 'upstreamHost' | 'healthCheck' | 'ca' | 'insecure'>
 > &
-  Pick<ProxyOptions, 'upstreamHost' | 'healthCheck' | 'ca' | 'insecure' | 'tlsName'> & {
+  Pick<ProxyOptions, 'upstreamHost' | 'healthCheck' | 'ca' | 'insecure'> & {
     readonly upstreams: readonly UpstreamUrl[];
     readonly hashKey: HashKey;
   };

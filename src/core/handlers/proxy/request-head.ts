@@ -1,21 +1,27 @@
 import { forwardedHeaders, type IsTrusted, isForwardedField } from '../../http/forwarded.js';
 import { connectionNames, HOP_BY_HOP } from '../../http/hop-by-hop.js';
-import type { HeaderPair, IncomingRequest } from '../../http/messages.js';
+import type { HeaderList, IncomingRequest } from '../../http/messages.js';
+import type { ProxySettings } from './options.js';
+import type { UpstreamUrl } from './upstream-url.js';
 
-/** How the head of a request goes on to an upstream. */
-export interface RequestHeadOptions {
+/** What of the head of a request is its own. */
+export interface RequestParts {
   readonly target: string;
-  /** Replaces the client's Host. */
-  readonly host: string | undefined;
-  /** Stands in where the client sent none. */
-  readonly authority: string;
-  readonly isTrusted: IsTrusted;
-  /** What was cut off the path. */
-  readonly cutPrefix: string;
   /** How the content is framed: its length, chunks, or none at all. */
   readonly content: number | 'chunked' | undefined;
   /** Ask for another protocol. */
-  readonly upgrade?: string | undefined;
+  readonly upgrade: string | undefined;
+}
+
+/** Writes the head of a request for an upstream. */
+export type WriteHead = (request: IncomingRequest, parts: RequestParts) => string;
+
+/** Field lines, and what they were made of beside the client's fields. */
+interface KeptLines {
+  readonly text: string;
+  readonly httpVersion: string;
+  readonly peerAddress: string;
+  readonly content: RequestParts['content'];
 }
 
 /** Our name in `Via` (RFC 9110, section 7.6.3). */
@@ -24,10 +30,55 @@ export const VIA_NAME = 'nettool';
 /** Written anew for the next hop: framing, who stands before, where to. */
 const REPLACED = new Set(['host', 'content-length', 'expect', 'via', 'x-forwarded-prefix']);
 
-/** The head of a request for an upstream: what is of one connection only stays here, the rest goes on as it came. */
-export function requestHead(request: IncomingRequest, options: RequestHeadOptions): string {
+/**
+ * Makes the function that writes the heads of requests for an upstream: what is of one connection only stays here, the
+ * rest goes on as it came.
+ */
+export function createHeadWriter({ authority, basePath }: UpstreamUrl, settings: ProxySettings): WriteHead {
+  const { upstreamHost, isTrusted, prefix } = settings;
+  const place: Place = {
+    host: upstreamHost === true ? authority : upstreamHost,
+    authority,
+    isTrusted,
+    cutPrefix: basePath === undefined ? '' : prefix,
+  };
+  const kept = new WeakMap<HeaderList, KeptLines>();
+  return (request, { target, content, upgrade }) => {
+    const { method, headers, httpVersion, peerAddress } = request;
+    const comesAgain = upgrade === undefined && Object.isFrozen(headers);
+    let lines = comesAgain ? kept.get(headers) : undefined;
+    if (
+      lines === undefined ||
+      lines.content !== content ||
+      lines.peerAddress !== peerAddress ||
+      lines.httpVersion !== httpVersion
+    ) {
+      lines = { text: fieldLines(request, place, content, upgrade), httpVersion, peerAddress, content };
+      if (comesAgain) kept.set(headers, lines);
+    }
+    return `${method} ${target} HTTP/1.1\r\n${lines.text}`;
+  };
+}
+
+/** What all requests for an upstream have in common. */
+interface Place {
+  /** Replaces the client's Host. */
+  readonly host: string | undefined;
+  /** Stands in where the client sent none. */
+  readonly authority: string;
+  readonly isTrusted: IsTrusted;
+  /** What was cut off the path. */
+  readonly cutPrefix: string;
+}
+
+/** The fields of a request for an upstream, and the empty line after them. */
+function fieldLines(
+  request: IncomingRequest,
+  { host, authority, isTrusted, cutPrefix }: Place,
+  content: RequestParts['content'],
+  upgrade: string | undefined,
+): string {
   const { headers, httpVersion } = request;
-  const { target, host, authority, content, upgrade, cutPrefix } = options;
   const named = connectionNames(headers);
   let clientHost: string | undefined;
   let cookies = '';
@@ -44,32 +95,16 @@ export function requestHead(request: IncomingRequest, options: RequestHeadOption
     else if (key === 'cookie' && httpVersion === '2') cookies += cookies === '' ? value : `; ${value}`;
     else fields += `${name}: ${value}\r\n`;
   }
-  let head = `${request.method} ${target} HTTP/1.1\r\nHost: ${host ?? clientHost ?? authority}\r\n${fields}`;
-  if (cookies !== '') head += `Cookie: ${cookies}\r\n`;
-  for (const [name, value] of forwardedHeaders(request, options.isTrusted)) head += `${name}: ${value}\r\n`;
-  if (cutPrefix !== '') head += `X-Forwarded-Prefix: ${cutPrefix}\r\n`;
-  head += `Via: ${via}${httpVersion} ${VIA_NAME}\r\n`;
-  if (content === 'chunked') head += 'Transfer-Encoding: chunked\r\n';
-  else if (content !== undefined) head += `Content-Length: ${content}\r\n`;
-  if (upgrade !== undefined) head += `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
-  else if (wantsTrailers) head += 'Connection: TE\r\nTE: trailers\r\n';
-  return `${head}\r\n`;
-}
-
-/** The fields of a reply that the client gets; a `Location` within the upstream is one within us. */
-export function responseHeaders(
-  headers: readonly HeaderPair[],
-  mapLocation: (location: string) => string,
-): HeaderPair[] {
-  const named = connectionNames(headers);
-  const kept: HeaderPair[] = [];
-  for (const pair of headers) {
-    const key = pair[0].toLowerCase();
-    if (HOP_BY_HOP.has(key) || named.has(key)) continue;
-    if (key === 'location' || key === 'content-location') kept.push([pair[0], mapLocation(pair[1])]);
-    else kept.push(pair);
-  }
-  return kept;
+  let lines = `Host: ${host ?? clientHost ?? authority}\r\n${fields}`;
+  if (cookies !== '') lines += `Cookie: ${cookies}\r\n`;
+  for (const [name, value] of forwardedHeaders(request, isTrusted)) lines += `${name}: ${value}\r\n`;
+  if (cutPrefix !== '') lines += `X-Forwarded-Prefix: ${cutPrefix}\r\n`;
+  lines += `Via: ${via}${httpVersion} ${VIA_NAME}\r\n`;
+  if (content === 'chunked') lines += 'Transfer-Encoding: chunked\r\n';
+  else if (content !== undefined) lines += `Content-Length: ${content}\r\n`;
+  if (upgrade !== undefined) lines += `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
+  else if (wantsTrailers) lines += 'Connection: TE\r\nTE: trailers\r\n';
+  return `${lines}\r\n`;
 }
 
 /** How often a request has been through us already. */

@@ -44,7 +44,10 @@ export function upstreamTarget(
  * segments, or a prefix that was written in escapes.
  */
 function plainPath({ rawPath, path }: IncomingRequest, prefix: string): string {
-  const isClear = !/(?:\/|%2f)(?:\.|%2e){1,2}(?:\/|%2f|$)|\\|%5c/i.test(rawPath);
+  const isClear =
+    rawPath === path
+      ? !rawPath.includes('\\')
+      : !/(?:\/|%2f)(?:\.|%2e){1,2}(?:\/|%2f|$)|\\|%5c/i.test(rawPath);
   const isBelow = prefix === '' || rawPath === prefix || rawPath.startsWith(`${prefix}/`);
   return isClear && isBelow ? rawPath : encodePath(path);
 }

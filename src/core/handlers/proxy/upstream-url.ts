@@ -6,8 +6,7 @@ export interface UpstreamUrl {
   /** As written: how messages name it. */
   readonly text: string;
   readonly address: StreamAddress;
-  /** The name its certificate has to be for; undefined without TLS. */
-  readonly tlsName: string | undefined;
+  readonly isTls: boolean;
   /** What `Host` is when it is not the client's. */
   readonly authority: string;
   /** The path that stands for the prefix, without the slash at its end; undefined when none was written. */
@@ -34,7 +33,7 @@ function parseTcp(text: string): UpstreamUrl {
   return {
     text,
     address: { host, port },
-    tlsName: isTls ? host : undefined,
+    isTls,
     authority: digits === undefined ? name : `${name}:${port}`,
     basePath: toBasePath(text, path),
   };
@@ -46,7 +45,7 @@ function parseUnix(text: string): UpstreamUrl {
   return {
     text,
     address: { path },
-    tlsName: undefined,
+    isTls: false,
     authority: 'localhost',
     basePath: toBasePath(text, base),
   };

@@ -1,10 +1,14 @@
 import type { IncomingRequest } from '../../http/messages.js';
 import { Clock } from '../../http/server/clock.js';
 import { UpstreamClient } from '../../http/upstream/client.js';
-import { type DialTlsOptions, dial } from '../../net/stream-dial.js';
+import { connect } from '../../net/connect.js';
+import { createSocketReader } from '../../net/socket-reader.js';
+import type { TlsClientOptions } from '../../net/tls-client.js';
 import type { OnHandlerEvent } from '../handler-events.js';
 import { type Choose, createBalancer } from './balance.js';
 import type { ProxySettings } from './options.js';
+import { createHeadWriter, type WriteHead } from './request-head.js';
+import { createResponder, type ToResponse } from './response.js';
 import type { UpstreamUrl } from './upstream-url.js';
 
 /** One of the servers behind the proxy. */
@@ -12,6 +16,8 @@ export interface Upstream {
   readonly name: string;
   readonly url: UpstreamUrl;
   readonly client: UpstreamClient;
+  readonly writeHead: WriteHead;
+  readonly toResponse: ToResponse;
   readonly active: number;
 }
 
@@ -35,6 +41,9 @@ interface Health {
 }
 
 type State = Upstream & { readonly health: Health };
+
+/** What every plain connection is read into: it is emptied before the next one's turn. */
+const sharedBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** Looks after the servers behind a proxy. */
 export function createUpstreams(settings: ProxySettings, onEvent: OnHandlerEvent): Upstreams {
@@ -103,12 +112,15 @@ export function createUpstreams(settings: ProxySettings, onEvent: OnHandlerEvent
 
 function createState(url: UpstreamUrl, settings: ProxySettings, clock: Clock): State {
   const { connectTimeoutMs: timeoutMs, responseTimeoutMs, stallTimeoutMs, maxIdle, idleMs } = settings;
-  const tls: DialTlsOptions | undefined =
-    url.tlsName === undefined
-      ? undefined
-      : { serverName: settings.tlsName ?? url.tlsName, ca: settings.ca, insecure: settings.insecure };
+  const { ca, insecure } = settings;
+  const tls: TlsClientOptions | undefined = url.isTls ? { ca, insecure, alpn: ['http/1.1'] } : undefined;
+  const { address } = url;
+  const place = 'path' in address ? { host: 'localhost', port: 0, socketPath: address.path } : address;
   const client = new UpstreamClient({
-    open: (signal) => dial(url.address, { timeoutMs, signal, tls }),
+    open: (signal) => {
+      const reader = url.isTls ? undefined : createSocketReader(sharedBuffer);
+      return connect({ ...place, timeoutMs, signal, tls, reader });
+    },
     clock,
     maxIdle,
     idleMs,
@@ -119,6 +131,8 @@ function createState(url: UpstreamUrl, settings: ProxySettings, clock: Clock): S
     name: url.text,
     url,
     client,
+    writeHead: createHeadWriter(url, settings),
+    toResponse: createResponder(url, settings),
     get active() {
       return client.active;
     },
@@ -139,7 +153,7 @@ async function check(
   const head = `GET ${path} HTTP/1.1\r\nHost: ${host ?? url.authority}\r\nUser-Agent: nettool\r\n\r\n`;
   try {
     const signal = AbortSignal.timeout(timeoutMs);
-    const reply = await client.send({ method: 'GET', head }, { signal, isReplayable: true });
+    const reply = await client.send({ method: 'GET', head, signal }, true);
     const { body } = reply;
     if (body !== undefined && !Buffer.isBuffer(body)) body.destroy();
     return reply.head.status < 400 ? undefined : `it answers ${reply.head.status}`;

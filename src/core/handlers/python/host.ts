@@ -226,7 +226,7 @@ export class PythonHost implements ExchangeOwner {
       type: 'application',
       kind,
       target,
-      equivalent: `${ask} --${kind} --python ${executable}`,
+      equivalent: `${shellWord(ask)} --${kind} --python ${shellWord(executable)}`,
       reason,
       framework,
       prefix,
@@ -267,4 +267,9 @@ export class PythonHost implements ExchangeOwner {
     await this.#master.stop();
     this.#webSockets.close();
   }
+}
+
+/** A word as it can be typed into a shell: `app:make('x')` would be none. */
+function shellWord(text: string): string {
+  return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -15,16 +15,22 @@ export interface Asked {
 
 type Field = Exclude<keyof Asked, 'isPlain'>;
 
+const NAMES = {
+  Range: 'range',
+  'If-Match': 'ifMatch',
+  'If-Range': 'ifRange',
+  'If-None-Match': 'ifNoneMatch',
+  'Accept-Encoding': 'acceptEncoding',
+  'If-Modified-Since': 'ifModifiedSince',
+  'If-Unmodified-Since': 'ifUnmodifiedSince',
+} as const;
+
+/** As clients write them, which spares most of them a copy in lower case. */
 const FIELDS = new Map<string, Field>(
-  Object.entries({
-    range: 'range',
-    'if-match': 'ifMatch',
-    'if-range': 'ifRange',
-    'if-none-match': 'ifNoneMatch',
-    'accept-encoding': 'acceptEncoding',
-    'if-modified-since': 'ifModifiedSince',
-    'if-unmodified-since': 'ifUnmodifiedSince',
-  } as const),
+  Object.entries(NAMES).flatMap(([name, field]) => [
+    [name, field],
+    [name.toLowerCase(), field],
+  ]),
 );
 
 /** Lengths of the names above: most fields of a request are passed over by this alone. */
@@ -35,7 +41,7 @@ export function readAsked(headers: HeaderList): Asked {
   const asked = askNothing();
   for (const [name, value] of headers) {
     if (!LENGTHS.has(name.length)) continue;
-    const field = FIELDS.get(name.toLowerCase());
+    const field = FIELDS.get(name) ?? FIELDS.get(name.toLowerCase());
     if (field === undefined) continue;
     const before = asked[field];
     asked[field] = before === undefined ? value : `${before}, ${value}`;

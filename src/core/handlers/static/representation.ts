@@ -35,9 +35,6 @@ export interface RepresentationParts {
   readonly bytes?: Buffer | undefined;
 }
 
-/** ASCII up to this size is sent as a string, which leaves in one write with the head; beyond it copying costs more. */
-const STRING_BYTES = 16 * 1024;
-
 /** Prepares a representation. Its header lists are frozen: whoever sends them may serialise them once. */
 export function createRepresentation(parts: RepresentationParts): Representation {
   const { contentType, coding, bytes, stat, isDerived = false } = parts;
@@ -61,7 +58,7 @@ export function createRepresentation(parts: RepresentationParts): Representation
     validators,
     isFile: !isDerived,
     bytes,
-    whole: bytes === undefined ? head : { ...head, body: toBody(bytes) },
+    whole: bytes === undefined ? head : { ...head, body: bytes },
     head,
     unchanged: { status: 304, headers: Object.freeze(described) },
   };
@@ -91,11 +88,4 @@ function describe({ varies, cacheControl }: RepresentationParts, validators: Val
   if (modified !== undefined) fields.push(['Last-Modified', modified]);
   fields.push(['Cache-Control', cacheControl]);
   return fields;
-}
-
-function toBody(bytes: Buffer): Buffer | string {
-  if (bytes.length > STRING_BYTES) return bytes;
-  const text = bytes.toString('latin1');
-  // A string is sent as UTF-8: the same bytes only for ASCII.
-  return /^[\x00-\x7f]*$/.test(text) ? text : bytes;
 }

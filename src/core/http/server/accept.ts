@@ -13,8 +13,6 @@ import type { Peer } from './request.js';
 import { redirectToTls, turnAway } from './turn-away.js';
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-/** The first byte of every TLS handshake. */
-const HANDSHAKE = 0x16;
 
 type ServeHttp2 = typeof import('./http2.js').serveHttp2;
 
@@ -71,8 +69,7 @@ export class Acceptor {
       socket.destroy();
       return;
     }
-    const judge = (bytes: Buffer) => parseProxyHeader(bytes);
-    readFirst(socket, this.#context, judge, (header, bytes) => {
+    readFirst(socket, this.#context, parseProxyHeader, (header, bytes) => {
       if (header === null) {
         socket.destroy();
         return;
@@ -85,21 +82,15 @@ export class Acceptor {
 
   #start(socket: Socket, ends: Peer, isSecure: boolean): void {
     const peer = this.#trusts?.(ends.remoteAddress) === true ? { ...ends, trusts: this.#trusts } : ends;
-    const speaksHttp2 = this.#options.http2 === 'prior-knowledge';
     if (isSecure) {
-      readFirst(
-        socket,
-        this.#context,
-        (bytes) => bytes[0] === HANDSHAKE,
-        (isTls, bytes) => {
-          socket.unshift(bytes);
-          if (isTls) this.#startTls(socket, peer);
-          else redirectToTls(socket, this.#context, peer);
-        },
-      );
-    } else if (speaksHttp2) {
+      readFirst(socket, this.#context, isHandshake, (isTls, bytes) => {
+        socket.unshift(bytes);
+        if (isTls) this.#startTls(socket, peer);
+        else redirectToTls(socket, this.#context, peer);
+      });
+    } else if (this.#options.http2 === 'prior-knowledge') {
       readFirst(socket, this.#context, isPreface, (isHttp2, bytes) => {
-        if (isHttp2) this.#startHttp2(socket, peer, bytes);
+        if (isHttp2) this.#serveHttp2?.(socket, this.#context, peer, bytes);
         else serveHttp1(socket, this.#context, peer, bytes);
       });
     } else {
@@ -124,14 +115,15 @@ export class Acceptor {
       clock.unwatch(timed);
       // As tls.Server does: node:http2 waits for it. (A tls.Server would not tell whose PROXY header this was.)
       Object.assign(secure, { secureConnecting: false });
-      if (secure.alpnProtocol === 'h2') this.#startHttp2(secure, peer);
+      if (secure.alpnProtocol === 'h2') this.#serveHttp2?.(secure, this.#context, peer);
       else serveHttp1(secure, this.#context, peer);
     });
   }
+}
 
-  #startHttp2(socket: Socket, peer: Peer, first?: Buffer): void {
-    this.#serveHttp2?.(socket, this.#context, peer, first);
-  }
+/** The first byte of every TLS handshake. */
+function isHandshake(bytes: Buffer): boolean {
+  return bytes[0] === 0x16;
 }
 
 function isPreface(bytes: Buffer): boolean | undefined {

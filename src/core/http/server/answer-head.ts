@@ -9,6 +9,15 @@ export interface FieldBlock {
   readonly contentLength: number | undefined;
   readonly close: boolean;
   readonly hasDate: boolean;
+  /** The last usual answer with these fields: as long as the second lasts the next one has the same head. */
+  last: LastAnswer | undefined;
+}
+
+interface LastAnswer {
+  readonly plan: AnswerPlan;
+  readonly status: number;
+  readonly body: Uint8Array | undefined;
+  readonly date: string;
 }
 
 /** Where an answer's content ends for the client (RFC 9112, section 6.3). */
@@ -20,6 +29,8 @@ export interface AnswerPlan {
   readonly framing: Framing;
   /** Bytes of content, -1 when unknown. */
   readonly length: number;
+  /** What the head says about them. */
+  readonly contentLength: number | undefined;
   readonly keepAlive: boolean;
 }
 
@@ -58,7 +69,7 @@ export function serializeFields(headers: HeaderList): FieldBlock {
     else if (key === 'connection') close ||= /(?:^|,)\s*close\s*(?:,|$)/i.test(value);
     else if (key === 'content-length') contentLength = readLength(value, contentLength);
   }
-  const block = { text, contentLength, close, hasDate };
+  const block: FieldBlock = { text, contentLength, close, hasDate, last: undefined };
   if (Object.isFrozen(headers)) frozen.set(headers, block);
   return block;
 }
@@ -81,10 +92,30 @@ function readLength(value: string, before: number | undefined): number {
 /** Decides how an answer is framed and writes its head; throws when the answer contradicts itself. */
 export function planAnswer(asked: Asked, response: HttpResponse, mayStay: boolean, clock: Clock): AnswerPlan {
   const { status, body } = response;
+  const fields = serializeFields(response.headers);
+  const isUsual =
+    mayStay && asked.httpVersion !== '1.0' && asked.method !== 'HEAD' && response.reason === undefined;
+  if (!isUsual) return makePlan(asked, response, fields, mayStay, clock);
+  const { last } = fields;
+  if (last !== undefined && last.status === status && last.body === body && last.date === clock.date)
+    return last.plan;
+  const plan = makePlan(asked, response, fields, mayStay, clock);
+  if (body === undefined || body instanceof Uint8Array)
+    fields.last = { plan, status, body, date: clock.date };
+  return plan;
+}
+
+function makePlan(
+  asked: Asked,
+  response: HttpResponse,
+  fields: FieldBlock,
+  mayStay: boolean,
+  clock: Clock,
+): AnswerPlan {
+  const { status, body } = response;
   if (!Number.isInteger(status) || status < 200 || status > 599) {
     throw new RangeError(`${status} is not a final status`);
   }
-  const fields = serializeFields(response.headers);
   const size = bodySize(body);
   const declared = fields.contentLength;
   if (declared !== undefined && size > 0 && declared !== size && asked.method !== 'HEAD' && status !== 304) {
@@ -92,17 +123,19 @@ export function planAnswer(asked: Asked, response: HttpResponse, mayStay: boolea
   }
   const length = size < 0 || (size === 0 && asked.method === 'HEAD') ? (declared ?? size) : size;
   let framing: Framing = 'length';
+  let contentLength: number | undefined;
   let lines = '';
   if (status === 204 || status === 304) framing = 'none';
-  else if (status === 205) lines = 'Content-Length: 0\r\n';
+  else if (status === 205) contentLength = 0;
   // Nobody knows what GET would have brought: better no length than a wrong one.
   else if (asked.method === 'HEAD' && body === undefined && declared === undefined) framing = 'none';
-  else if (length >= 0) lines = `Content-Length: ${length}\r\n`;
+  else if (length >= 0) contentLength = length;
   else if (asked.httpVersion === '1.0') framing = 'close';
   else {
     framing = 'chunked';
     lines = 'Transfer-Encoding: chunked\r\n';
   }
+  if (contentLength !== undefined) lines = `Content-Length: ${contentLength}\r\n`;
   if (asked.method === 'HEAD' || status === 205) framing = 'none';
   const keepAlive = mayStay && !fields.close && framing !== 'close';
   if (!keepAlive) lines += 'Connection: close\r\n';
@@ -111,6 +144,7 @@ export function planAnswer(asked: Asked, response: HttpResponse, mayStay: boolea
     head: `${startOf(response, fields, clock)}${fields.text}${lines}\r\n`,
     framing,
     length,
+    contentLength,
     keepAlive,
   };
 }

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { HeaderList } from '../messages.js';
-import { type BodyDecoder, type BodyLimits, createDecoder } from './decode-body.js';
+import type { BodyDecoder } from './decode-body.js';
 import { Refusal } from './status.js';
 
 /** Whom a body tells what is done with it. */
@@ -20,15 +20,16 @@ export class BodyReader extends Readable {
   /** Content is thrown away: nobody will read it. */
   isDropped = false;
   refusal: Refusal | undefined;
+  trailers: HeaderList = [];
   bytesIn = 0;
   bytesDropped = 0;
   readonly #decoder: BodyDecoder;
   readonly #owner: BodyOwner;
   #waitedMs = 0;
 
-  constructor(length: number, limits: BodyLimits, owner: BodyOwner) {
+  constructor(decoder: BodyDecoder, owner: BodyOwner) {
     super({ highWaterMark: 65_536 });
-    this.#decoder = createDecoder(length, limits);
+    this.#decoder = decoder;
     this.#owner = owner;
     // A handler that does not listen must not bring the process down.
     this.on('error', () => {});
@@ -37,10 +38,6 @@ export class BodyReader extends Readable {
   /** Bytes to come; Infinity while the chunks have not said. */
   get remaining(): number {
     return this.#decoder.remaining;
-  }
-
-  get trailers(): HeaderList {
-    return this.#decoder.trailers;
   }
 
   /** Whether bytes are of use now. */
@@ -56,11 +53,16 @@ export class BodyReader extends Readable {
     } catch (error) {
       this.fail(error instanceof Refusal ? error : new Refusal(400, String(error)));
     }
-    if (this.#decoder.done && !this.isComplete) {
-      this.isComplete = true;
-      if (!this.destroyed) this.push(null);
-    }
+    if (this.#decoder.done) this.finish(this.#decoder.trailers);
     return used;
+  }
+
+  /** All of it has come. */
+  finish(trailers: HeaderList): void {
+    if (this.isComplete) return;
+    this.isComplete = true;
+    this.trailers = trailers;
+    if (!this.destroyed) this.push(null);
   }
 
   /** The content cannot be read to its end: whoever reads it is told why. */

@@ -33,16 +33,18 @@ export class Clock {
 
   watch(timed: Timed): void {
     this.#watched.add(timed);
-    if (this.#timer !== undefined) return;
+    if (this.#timer !== undefined) {
+      if (this.#watched.size === 1) this.#timer.ref();
+      return;
+    }
     this.#tick();
     this.#timer = setInterval(() => this.#tick(), this.#tickMs);
   }
 
   unwatch(timed: Timed): void {
     this.#watched.delete(timed);
-    if (this.#watched.size > 0) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    // It stops at its next tick: by then somebody else may be watched.
+    if (this.#watched.size === 0) this.#timer?.unref();
   }
 
   /** The present as an HTTP date (RFC 9110, section 5.6.7). */
@@ -73,6 +75,9 @@ export class Clock {
       timed.deadline = Number.POSITIVE_INFINITY;
       timed.onDeadline();
     }
+    if (this.#watched.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 }
 

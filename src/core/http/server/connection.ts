@@ -5,10 +5,9 @@ import type { CloseReason } from '../server-types.js';
 import type { Timed } from './clock.js';
 import type { ServerContext } from './context.js';
 import { Exchange } from './exchange.js';
-import type { ExchangeHost } from './exchange-host.js';
 import { toLatin1 } from './latin1.js';
-import { type Fields, parseHead } from './parse-head.js';
-import { type Peer, tlsDetails } from './request.js';
+import { type Head, parseHead } from './parse-head.js';
+import { type Origin, type Peer, tlsDetails } from './request.js';
 import { Refusal } from './status.js';
 import { refuseHead } from './turn-away.js';
 import { handOver } from './upgrade.js';
@@ -27,7 +26,7 @@ const NO_BYTES = Buffer.alloc(0);
 const MAX_LINGER_BYTES = 1024 * 1024;
 
 /** The life of one HTTP/1 connection (RFC 9112, section 9): one exchange at a time, answers in order. */
-export class Connection implements ExchangeHost, Timed {
+export class Connection implements Origin, Timed {
   deadline: number;
   requests = 0;
   closeReason: CloseReason = 'client';
@@ -39,12 +38,13 @@ export class Connection implements ExchangeHost, Timed {
   #state: State = 'head';
   #exchange: Exchange | undefined;
   /** The fields of the last head: a client tends to send the same ones again. */
-  #fields: Fields | undefined;
+  #fields: Head['fields'] | undefined;
   /** What was read before its turn. */
   #ahead: Buffer | undefined;
   #isParsing = false;
   #isReading = true;
   #isHeadTimed = false;
+  /** The client has closed its side. */
   hasPeerEnded = false;
   /** Ends the calls of {@link receive}, where they are not what the socket itself reads with. */
   detach: (() => void) | undefined;
@@ -114,6 +114,7 @@ export class Connection implements ExchangeHost, Timed {
     }
   }
 
+  /** Bytes of the body are wanted, or not. */
   bodyFlow(): void {
     if (this.#state !== 'exchange' || this.#isParsing) return;
     // Not at once: whoever asks is in the middle of reading.
@@ -121,6 +122,7 @@ export class Connection implements ExchangeHost, Timed {
     else this.#read(true);
   }
 
+  /** The exchange is over; `stays` says whether another may follow. */
   exchangeOver(stays: boolean): void {
     if (this.#state !== 'exchange') return;
     this.#exchange = undefined;
@@ -129,6 +131,7 @@ export class Connection implements ExchangeHost, Timed {
     else if (!this.#isParsing) this.#next();
   }
 
+  /** The handler takes the connection over. */
   upgrade(exchange: Exchange): void {
     this.#state = 'upgraded';
     this.#exchange = exchange;

@@ -35,6 +35,17 @@ export interface Outcome {
 
 const DEFAULT_EVENTS: readonly ServerEvent['type'][] = ['listening', 'request', 'closed'];
 
+/** What is told of a request. */
+type Told = Pick<
+  IncomingRequest,
+  'method' | 'target' | 'scheme' | 'headers' | 'remoteAddress' | 'remotePort'
+> & {
+  readonly httpVersion: string;
+  readonly service?: ServiceNote | undefined;
+};
+
+const UNREADABLE = { method: '-', target: '-', scheme: 'http', httpVersion: '-', headers: [] } as const;
+
 /** What all connections of a server share. */
 export class ServerContext {
   readonly handler: Handler;
@@ -128,11 +139,25 @@ export class ServerContext {
   reportRequest(timed: TimedRequest, outcome: Outcome): void {
     this.requests += 1;
     if (!this.wantsRequests && !(this.#wantsFailures && outcome.status >= 500)) return;
-    const { request } = timed;
+    this.#tell(timed.request, timed, outcome);
+  }
+
+  /** A request that no handler saw. */
+  reportRefusal({ remoteAddress, remotePort }: Peer, refusal: Refusal, bytes: number): void {
+    this.requests += 1;
+    if (!this.wantsRequests) return;
+    const outcome = { status: refusal.status, bytes, aborted: false, error: refusal };
+    this.#tell({ ...UNREADABLE, remoteAddress, remotePort }, { times: undefined }, outcome);
+  }
+
+  #tell(request: Told, { content, times }: Omit<TimedRequest, 'request'>, outcome: Outcome): void {
     const ended = performance.now();
-    const [arrived, called, answered] = timed.times ?? [ended, ended, ended];
+    const [arrived, called, answered] = times ?? [ended, ended, ended];
     const { queueMs: waited = 0, ...service } = request.service ?? {};
     const error = outcome.error === undefined ? undefined : toSentence(outcome.error);
+    const handlerMs = Math.max(0, (answered || ended) - called - waited);
+    // What runs in this process is a worker that cannot tell more than we know.
+    const { workerMs = service.workerPid === undefined ? undefined : handlerMs, upstreamMs } = service;
     const reason = service.reason ?? (outcome.status >= 500 ? error : undefined);
     this.#emit({
       type: 'request',
@@ -143,10 +168,10 @@ export class ServerContext {
       httpVersion: request.httpVersion,
       status: outcome.status,
       bytes: Math.max(0, outcome.bytes),
-      bytesIn: timed.content?.bytesIn ?? 0,
+      bytesIn: content?.bytesIn ?? 0,
       durationMs: round(ended - arrived),
       queueMs: round(called - arrived + waited),
-      handlerMs: round(Math.max(0, (answered || ended) - called - waited)),
+      handlerMs: round(handlerMs),
       sendMs: round(ended - (answered || ended)),
       remoteAddress: request.remoteAddress,
       remotePort: request.remotePort,
@@ -156,36 +181,9 @@ export class ServerContext {
       ...(outcome.aborted && { aborted: true }),
       ...(error !== undefined && { error }),
       ...service,
-      ...(service.workerMs !== undefined && { workerMs: round(service.workerMs) }),
-      ...(service.upstreamMs !== undefined && { upstreamMs: round(service.upstreamMs) }),
+      ...(workerMs !== undefined && { workerMs: round(workerMs) }),
+      ...(upstreamMs !== undefined && { upstreamMs: round(upstreamMs) }),
       ...(reason !== undefined && { reason }),
-    });
-  }
-
-  /** A request that no handler saw. */
-  reportRefusal(peer: Peer, refusal: Refusal, bytes: number): void {
-    this.requests += 1;
-    if (!this.wantsRequests) return;
-    this.#emit({
-      type: 'request',
-      time: new Date().toISOString(),
-      method: '-',
-      target: '-',
-      scheme: 'http',
-      httpVersion: '-',
-      status: refusal.status,
-      bytes,
-      bytesIn: 0,
-      durationMs: 0,
-      queueMs: 0,
-      handlerMs: 0,
-      sendMs: 0,
-      remoteAddress: peer.remoteAddress,
-      remotePort: peer.remotePort,
-      host: null,
-      userAgent: null,
-      referer: null,
-      error: refusal.message,
     });
   }
 }

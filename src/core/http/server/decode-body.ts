@@ -1,5 +1,6 @@
 import type { HeaderList } from '../messages.js';
-import { CHUNKED, parseFields } from './parse-head.js';
+import { parseFields } from './parse-fields.js';
+import { CHUNKED } from './parse-head.js';
 import { Refusal } from './status.js';
 
 /** Takes the bytes of a connection and gives those of one body. */
@@ -18,6 +19,8 @@ export interface BodyLimits {
   readonly maxBodyBytes: number;
   readonly maxHeaderBytes: number;
   readonly maxFields: number;
+  /** Spaces in the line of a chunk are let pass, trailers that are none left out. */
+  readonly isLenient?: boolean;
 }
 
 /** The decoder for a body of that length ({@link CHUNKED} for one in chunks). */
@@ -49,6 +52,7 @@ class LengthDecoder implements BodyDecoder {
 /** A chunk line is its size in hexadecimal and, after semicolons, extensions nobody uses (RFC 9112, section 7.1). */
 const CHUNK_LINE =
   /^([0-9A-Fa-f]{1,13})(?:;[!#$%&'*+\-.^_`|~\w]+(?:=(?:[!#$%&'*+\-.^_`|~\w]+|"(?:[\t\x20!\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"))?)*$/;
+const LENIENT_CHUNK_LINE = /^([0-9A-Fa-f]{1,13})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/;
 const MAX_CHUNK_LINE_BYTES = 256;
 /** Extensions and tiny chunks cost more than they carry: framing may not outgrow the content by more than this. */
 const MAX_OVERHEAD_BYTES = 16_384;
@@ -118,7 +122,7 @@ class ChunkedDecoder implements BodyDecoder {
   }
 
   #begin(line: string): void {
-    const size = CHUNK_LINE.exec(line)?.[1];
+    const size = (this.#limits.isLenient === true ? LENIENT_CHUNK_LINE : CHUNK_LINE).exec(line)?.[1];
     if (size === undefined) throw new Refusal(400, 'a chunk size is malformed');
     this.#extensionBytes += line.length - size.length;
     if (this.#extensionBytes > MAX_OVERHEAD_BYTES) throw new Refusal(400, 'too many chunk extensions');
@@ -140,17 +144,19 @@ class ChunkedDecoder implements BodyDecoder {
       return section.length - before;
     }
     const last = end === 0 ? 2 : end + 4;
-    if (end > 0) this.trailers = parseTrailers(section.slice(0, end + 2), this.#limits.maxFields);
+    if (end > 0) this.trailers = parseTrailers(section.slice(0, end + 2), this.#limits);
     this.done = true;
     this.remaining = 0;
     return last - before;
   }
 }
 
-function parseTrailers(section: string, maxFields: number): HeaderList {
-  const fields = parseFields(section, 0, section.length, maxFields);
+function parseTrailers(section: string, limits: BodyLimits): HeaderList {
+  const fields = parseFields(section, 0, section.length, limits);
   if (fields instanceof Refusal) throw fields;
-  const bad = fields.headers.find(([name]) => NEVER_TRAILERS.test(name));
-  if (bad !== undefined) throw new Refusal(400, 'a trailer that is no trailer');
-  return fields.headers;
+  const trailers = fields.headers.filter(([name]) => !NEVER_TRAILERS.test(name));
+  if (trailers.length < fields.headers.length && limits.isLenient !== true) {
+    throw new Refusal(400, 'a trailer that is no trailer');
+  }
+  return trailers;
 }

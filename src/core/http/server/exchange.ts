@@ -1,8 +1,9 @@
 import type { HeaderList, HttpResponse } from '../messages.js';
 import { planAnswer, serializeFields } from './answer-head.js';
 import { BodyReader } from './body-reader.js';
+import type { Connection } from './connection.js';
 import { plainAnswer } from './context.js';
-import type { ExchangeHost } from './exchange-host.js';
+import { createDecoder } from './decode-body.js';
 import { bodyLimit } from './limits.js';
 import { CHUNKED, type Head } from './parse-head.js';
 import { type RequestOwner, ServerRequest } from './request.js';
@@ -19,7 +20,7 @@ type Phase = 'handling' | 'sending' | 'draining' | 'over';
 
 /** One request and its answer (RFC 9112, section 9.3): what the handler says, and what becomes of the body. */
 export class Exchange implements RequestOwner, Sender {
-  readonly origin: ExchangeHost;
+  readonly origin: Connection;
   readonly request: ServerRequest;
   content: BodyReader | undefined;
   /** In milliseconds, when somebody wants to know: first byte read, handler called, answered. */
@@ -32,7 +33,7 @@ export class Exchange implements RequestOwner, Sender {
   #probeMs = FIRST_PROBE_MS;
   #cause: unknown;
 
-  constructor(head: Head, host: ExchangeHost, keepAlive: boolean, arrived: number) {
+  constructor(head: Head, host: Connection, keepAlive: boolean, arrived: number) {
     this.origin = host;
     this.#keepAlive = keepAlive;
     this.request = new ServerRequest(head, this);
@@ -252,8 +253,7 @@ export class Exchange implements RequestOwner, Sender {
       this.refuse(new Refusal(413, 'the body is too large'));
       return false;
     }
-    const { maxHeaderBytes, maxFields } = limits;
-    this.content = new BodyReader(head.length, { maxBodyBytes, maxHeaderBytes, maxFields }, this);
+    this.content = new BodyReader(createDecoder(head.length, { ...limits, maxBodyBytes }), this);
     this.#mustContinue = head.fields.expect !== undefined && head.version === '1.1';
     this.origin.deadline = Number.POSITIVE_INFINITY;
     return true;

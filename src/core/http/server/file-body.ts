@@ -1,6 +1,6 @@
 import { close, closeSync, read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { loadSendfile } from '../../platform/sendfile.js';
+import { openSendfile, type SendfileSocket } from '../../platform/sendfile.js';
 import type { FileBody } from '../messages.js';
 import type { Sender } from './send-content.js';
 import type { Wire } from './wire.js';
@@ -16,9 +16,11 @@ const spareBlocks: Buffer[] = [];
 
 /** What one call of sendfile may take from the disk before others have their turn. */
 const SLICE_BYTES = 2 * 1024 * 1024;
-const LITTLE_BYTES = 16 * 1024;
-/** A call that took longer waited for a disk: such a file is read in libuv's threads instead. */
+const LITTLE_BYTES = 4096;
+/** A call that took longer has waited, for a disk it may be: what comes next is read in libuv's threads. */
 const SLOW_CALL_MS = 20;
+/** How much of it, before the kernel's way is tried again; twice as much each time, as it may also have been the scheduler. */
+const AFTER_SLOW_BYTES = 2 * 1024 * 1024;
 
 /** Sends a part of an open file and closes it. */
 export function sendFile(wire: Wire, head: string, file: FileBody, sender: Sender): void {
@@ -52,6 +54,8 @@ class FileSender {
   readonly #sender: Sender;
   #bytes = 0;
   #isGone = false;
+  /** Ends a wait for the client. */
+  #wake: (() => void) | undefined;
 
   constructor(wire: Wire, file: FileBody, sender: Sender) {
     this.#wire = wire;
@@ -60,44 +64,58 @@ class FileSender {
     wire.source = {
       destroy: () => {
         this.#isGone = true;
+        this.#wake?.();
       },
     };
   }
 
   async send(head: string): Promise<void> {
     let failure: unknown;
+    let kernel: SendfileSocket | undefined;
     try {
       this.#wire.text(head);
       // The head may wait for others to join it; what goes past the wire must not overtake it.
       this.#wire.flush();
-      const sendfile = this.#wire.isPlain ? loadSendfile() : undefined;
-      if (sendfile !== undefined) await this.#sendThroughKernel(sendfile);
+      const socket = this.#descriptor();
+      kernel = socket === undefined ? undefined : openSendfile(socket);
+      for (let blockBytes = AFTER_SLOW_BYTES; kernel !== undefined; blockBytes *= 2) {
+        await this.#sendThroughKernel(kernel);
+        if (this.#bytes === this.#file.length) break;
+        await this.#sendBlocks(this.#bytes + blockBytes);
+      }
       await this.#sendBlocks(this.#file.length);
     } catch (error) {
       failure = error;
     }
+    kernel?.close();
     close(this.#file.fd, () => {});
     this.#sender.sent(this.#bytes, failure);
   }
 
   /** Until all is sent, or it turns out that the disk is slow. */
-  async #sendThroughKernel(sendfile: NonNullable<ReturnType<typeof loadSendfile>>): Promise<void> {
+  async #sendThroughKernel(kernel: SendfileSocket): Promise<void> {
     const { fd, offset, length } = this.#file;
     while (this.#bytes < length) {
-      const socket = this.#descriptor();
-      if (socket === undefined) return;
       const before = performance.now();
       // The kernel knows nothing of what still waits in this process.
       const isFree = this.#wire.socket.writableLength === 0;
       const count = Math.min(SLICE_BYTES, length - this.#bytes);
-      const taken = isFree ? sendfile(socket, fd, offset + this.#bytes, count) : -1;
+      const taken = isFree ? kernel.send(fd, offset + this.#bytes, count) : -1;
       const isSlow = performance.now() - before > SLOW_CALL_MS;
       if (taken > 0) this.#bytes += taken;
-      // Full, failed or short: a little the ordinary way waits for room, and meets the error if there is one.
-      if (taken < count) await this.#sendLittle();
+      if (taken > 0 && taken < count) await this.#waitForRoom(kernel);
+      // Failed or short: a little the ordinary way waits for room, and meets the error if there is one.
+      else if (taken < count) await this.#sendLittle();
       if (isSlow) return;
       if (this.#isGone) throw new Error('the client has left');
     }
+  }
+
+  #waitForRoom(kernel: SendfileSocket): Promise<void> {
+    return this.#wire.progress((done) => {
+      this.#wake = done;
+      if (!kernel.whenWritable(done)) done();
+    });
   }
 
   async #sendLittle(): Promise<void> {
@@ -110,6 +128,7 @@ class FileSender {
   }
 
   #descriptor(): number | undefined {
+    if (!this.#wire.isPlain) return undefined;
     // Not a public name; where it is missing, files are sent in blocks.
     const handle = (this.#wire.socket as unknown as { _handle?: { fd?: unknown } })._handle;
     return typeof handle?.fd === 'number' && handle.fd >= 0 ? handle.fd : undefined;

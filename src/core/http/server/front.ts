@@ -1,12 +1,8 @@
 import { Distributor } from '../../net/distributor.js';
-import type { ListeningEvent, ServeOptions } from '../server-types.js';
-import { type OpenListener, openListener } from './listeners.js';
+import type { ListeningEvent } from '../server-types.js';
+import { type FrontOptions, openListeners } from './listeners.js';
 
-/** Where to listen, and how: what of {@link ServeOptions} is about sockets rather than requests. */
-export type FrontOptions = Pick<
-  ServeOptions,
-  'host' | 'port' | 'portFallback' | 'listen' | 'tls' | 'backlog' | 'reusePort'
->;
+export type { FrontOptions } from './listeners.js';
 
 /** A place that is listened at, as plain data for another process. */
 export interface FrontListener {
@@ -25,22 +21,18 @@ export interface Front {
 /** Binds every place to listen at, or none; connections wait until somebody takes them. */
 export async function openFront(options: FrontOptions): Promise<Front> {
   const distributor = new Distributor();
-  const open: OpenListener[] = [];
-  const close = (): void => {
-    for (const { server } of open) server.close();
+  const open = await openListeners(options, (socket, _isSecure, index) =>
+    distributor.push(socket, index),
+  ).catch((error) => {
     distributor.close();
-  };
-  const targets = options.listen ?? [{ host: options.host, port: options.port }];
-  const listeners: FrontListener[] = [];
-  try {
-    for (const [index, target] of targets.entries()) {
-      const listener = await openListener(target, options, (socket) => distributor.push(socket, index));
-      open.push(listener);
-      listeners.push({ event: listener.event, tls: options.tls !== undefined && target.tls !== false });
-    }
-  } catch (error) {
-    close();
     throw error;
-  }
-  return { listeners, distributor, close };
+  });
+  return {
+    listeners: open.map(({ event, tls }) => ({ event, tls })),
+    distributor,
+    close() {
+      for (const { server } of open) server.close();
+      distributor.close();
+    },
+  };
 }

@@ -8,21 +8,29 @@ import {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import { pipeline, Readable } from 'node:stream';
-import type { HeaderList, HttpResponse } from '../messages.js';
+import type { TLSSocket } from 'node:tls';
+import type { Body, HeaderList, HttpResponse, TlsDetails } from '../messages.js';
 import type { CloseReason } from '../server-types.js';
-import { bodySize, isFileBody, serializeFields } from './answer-head.js';
+import { bodySize, isFileBody, planAnswer } from './answer-head.js';
+import { type BodyOwner, BodyReader } from './body-reader.js';
 import type { Timed } from './clock.js';
 import { type AnyConnection, plainAnswer, type ServerContext } from './context.js';
-import { Http2Request, toPairs } from './http2-request.js';
+import { createDecoder } from './decode-body.js';
+import { readHttp2Head, refuseHttp2, toHttp2, toPairs } from './http2-head.js';
 import { bodyLimit } from './limits.js';
-import type { Peer } from './request.js';
+import { type Origin, type Peer, type RequestOwner, ServerRequest, tlsDetails } from './request.js';
 import { discardBody } from './send-content.js';
 import { Refusal } from './status.js';
 
 /** Streams a client may open and reset, and frames it may get wrong, before it is taken for an attack. */
-const RESETS = { streamResetBurst: 200, streamResetRate: 50 };
-const MISTAKES = { maxSessionInvalidFrames: 100, maxSessionRejectedStreams: 100 };
-const SESSION_MEGABYTES = 10;
+const PATIENCE = {
+  streamResetBurst: 200,
+  streamResetRate: 50,
+  maxSessionInvalidFrames: 100,
+  maxSessionRejectedStreams: 100,
+  // In megabytes.
+  maxSessionMemory: 10,
+};
 
 /** Speaks HTTP/2 (RFC 9113) on a socket by node:http2; requests and answers are the same as in HTTP/1. */
 export function serveHttp2(socket: Socket, context: ServerContext, peer: Peer, first?: Buffer): void {
@@ -30,9 +38,7 @@ export function serveHttp2(socket: Socket, context: ServerContext, peer: Peer, f
   if (first !== undefined) socket.unshift(first);
   const { limits } = context;
   const session = performServerHandshake(socket, {
-    ...RESETS,
-    ...MISTAKES,
-    maxSessionMemory: SESSION_MEGABYTES,
+    ...PATIENCE,
     // The pseudo-header fields come on top.
     maxHeaderListPairs: limits.maxFields + 4,
     settings: {
@@ -41,20 +47,24 @@ export function serveHttp2(socket: Socket, context: ServerContext, peer: Peer, f
       maxHeaderListSize: limits.maxHeaderBytes + limits.maxFields * 32,
     },
   });
-  context.opened(new Http2Connection(session, context, peer));
+  context.opened(new Http2Connection(session, socket, context, peer));
 }
 
-class Http2Connection implements AnyConnection, Timed {
+class Http2Connection implements AnyConnection, Origin, Timed {
   deadline: number;
   requests = 0;
   closeReason: CloseReason = 'client';
   readonly peer: Peer;
+  readonly isEncrypted: boolean;
+  readonly tls: TlsDetails | undefined;
   readonly #session: ServerHttp2Session;
   readonly #context: ServerContext;
   #running = 0;
 
-  constructor(session: ServerHttp2Session, context: ServerContext, peer: Peer) {
+  constructor(session: ServerHttp2Session, socket: Socket, context: ServerContext, peer: Peer) {
     this.peer = peer;
+    this.isEncrypted = 'encrypted' in socket;
+    this.tls = this.isEncrypted ? tlsDetails(socket as TLSSocket) : undefined;
     this.#session = session;
     this.#context = context;
     this.deadline = context.clock.after(context.timers.headMs);
@@ -92,30 +102,36 @@ class Http2Connection implements AnyConnection, Timed {
       this.#running -= 1;
       if (this.#running === 0) this.deadline = clock.after(timers.keepAliveMs);
     });
-    void new Http2Exchange(stream, this.#context, this.peer, rawHeaders).run();
+    void new Http2Exchange(stream, this.#context, this, rawHeaders).run();
   }
 }
 
 /** One stream: a request and its answer. */
-class Http2Exchange implements Timed {
+class Http2Exchange implements Timed, RequestOwner, BodyOwner {
   deadline = Number.POSITIVE_INFINITY;
+  readonly origin: Origin;
   readonly times: [number, number, number];
-  readonly request: Http2Request;
-  readonly content: { bytesIn: number } = { bytesIn: 0 };
+  readonly request: ServerRequest;
+  content: BodyReader | undefined;
   readonly #stream: ServerHttp2Stream;
   readonly #context: ServerContext;
-  #refusal: Refusal | undefined;
+  #mustContinue: boolean;
   #outcome = { status: 499, bytes: 0, aborted: true, error: undefined as unknown };
 
-  constructor(stream: ServerHttp2Stream, context: ServerContext, peer: Peer, rawHeaders: readonly string[]) {
+  constructor(
+    stream: ServerHttp2Stream,
+    context: ServerContext,
+    origin: Origin,
+    rawHeaders: readonly string[],
+  ) {
+    this.origin = origin;
     this.#stream = stream;
     this.#context = context;
     const now = performance.now();
     this.times = [now, now, 0];
-    this.request = new Http2Request(stream, peer, rawHeaders, (headers) => {
-      if (!stream.headersSent && !stream.destroyed)
-        stream.additionalHeaders({ ...toHttp2(headers), ':status': 103 });
-    });
+    const head = readHttp2Head(rawHeaders, !stream.endAfterHeaders);
+    this.request = new ServerRequest(head, this);
+    this.#mustContinue = head.fields.expect === '100-continue';
     context.clock.watch(this);
     stream.on('error', (error) => {
       this.#outcome.error ??= error;
@@ -125,21 +141,34 @@ class Http2Exchange implements Timed {
   }
 
   async run(): Promise<void> {
-    const { request } = this;
-    this.#refusal = request.check(this.#context);
-    if (this.#refusal === undefined) this.#limitBody();
-    if (this.#refusal !== undefined) {
-      this.#answer(plainAnswer(this.#refusal.status), this.#refusal);
+    const refusal = refuseHttp2(this.request, this.#context.limits);
+    if (refusal !== undefined) {
+      this.#refuse(refusal);
       return;
     }
+    if (this.request.hasBody) this.#openBody();
     try {
-      this.#answer(await this.#context.handler.handle(request));
+      this.#answer(await this.#context.handler.handle(this.request));
     } catch (error) {
-      const refusal = this.#refusal as Refusal | undefined;
-      const response =
-        refusal === undefined ? this.#context.failedAnswer(request) : plainAnswer(refusal.status);
-      this.#answer(response, refusal ?? error);
+      if (this.content?.refusal === undefined) this.#answer(this.#context.failedAnswer(this.request), error);
+      else this.#refuse(this.content.refusal);
     }
+  }
+
+  earlyHints(headers: HeaderList): void {
+    this.#inform({ ...toHttp2(headers), ':status': 103 });
+  }
+
+  bodyWanted(): void {
+    if (this.#mustContinue) this.#inform({ ':status': 100 });
+    this.#mustContinue = false;
+    this.#awaitBody();
+    this.#stream.resume();
+  }
+
+  bodyDropped(): void {
+    // What nobody reads must still be taken, or the connection's window runs out.
+    this.#stream.resume();
   }
 
   onDeadline(): void {
@@ -147,30 +176,45 @@ class Http2Exchange implements Timed {
     this.#stream.close(constants.NGHTTP2_CANCEL);
   }
 
+  #refuse(refusal: Refusal): void {
+    this.#answer(plainAnswer(refusal.status), refusal);
+  }
+
+  /** An interim answer. */
+  #inform(headers: OutgoingHttpHeaders): void {
+    if (!this.#stream.headersSent && !this.#stream.destroyed) this.#stream.additionalHeaders(headers);
+  }
+
   /** Content is counted, timed and cut off like that of HTTP/1. */
-  #limitBody(): void {
-    const { clock, timers, limits } = this.#context;
-    const limit = bodyLimit(limits, this.request);
-    const announced = Number(this.request.find('content-length') ?? 0);
-    if (announced > limit) this.#refusal = new Refusal(413, 'the body is too large');
-    if (!this.request.hasBody || this.#refusal !== undefined) return;
-    const { body } = this.request;
-    this.#stream.on('trailers', (_trailers, _flags, raw: readonly string[]) => {
-      this.request.trailers = toPairs(raw);
+  #openBody(): void {
+    const stream = this.#stream;
+    const { limits } = this.#context;
+    const maxBodyBytes = bodyLimit(limits, this.request);
+    const content = new BodyReader(
+      createDecoder(Number.POSITIVE_INFINITY, { ...limits, maxBodyBytes }),
+      this,
+    );
+    let trailers: HeaderList = [];
+    this.content = content;
+    stream.on('trailers', (_trailers, _flags, raw: readonly string[]) => {
+      trailers = toPairs(raw);
     });
-    this.#stream.on('data', (chunk: Buffer) => {
-      this.content.bytesIn += chunk.length;
-      if (!this.#stream.headersSent) this.deadline = clock.after(timers.bodyMs);
-      if (this.content.bytesIn > limit) {
-        this.#refusal = new Refusal(413, 'the body is too large');
-        body.destroy(this.#refusal);
-      } else if (!body.push(chunk)) this.#stream.pause();
+    stream.on('data', (chunk: Buffer) => {
+      this.#awaitBody();
+      if (!content.isComplete) content.feed(chunk);
+      if (content.bytesIn > maxBodyBytes) content.fail(new Refusal(413, 'the body is too large'));
+      if (!content.isHungry && !content.destroyed) stream.pause();
     });
-    this.#stream.on('end', () => {
-      if (!this.#stream.headersSent) this.deadline = Number.POSITIVE_INFINITY;
-      body.push(null);
+    stream.on('end', () => {
+      if (!stream.headersSent) this.deadline = Number.POSITIVE_INFINITY;
+      content.finish(trailers);
     });
-    this.#stream.pause();
+    stream.pause();
+  }
+
+  #awaitBody(): void {
+    const { clock, timers } = this.#context;
+    if (!this.#stream.headersSent) this.deadline = clock.after(timers.bodyMs);
   }
 
   #answer(response: HttpResponse, error?: unknown): void {
@@ -183,18 +227,15 @@ class Http2Exchange implements Timed {
     this.times[2] = performance.now();
     try {
       // The same checks as for HTTP/1.
-      const declared = serializeFields(response.headers).contentLength;
+      const plan = planAnswer(this.request, response, true, this.#context.clock);
       const headers: OutgoingHttpHeaders = { ...toHttp2(response.headers), ':status': status };
-      const hasContent =
-        body !== undefined && status !== 204 && status !== 304 && this.request.method !== 'HEAD';
-      const length = bodySize(body) < 0 ? declared : body === undefined ? (declared ?? 0) : bodySize(body);
-      if (length !== undefined && status !== 204 && status !== 304) headers['content-length'] = length;
+      if (plan.contentLength !== undefined) headers['content-length'] = plan.contentLength;
       this.#outcome = { status, bytes: 0, aborted: false, error };
       this.#watchSending();
-      if (!hasContent) {
+      if (body === undefined || plan.framing === 'none') {
         discardBody(body);
         stream.respond(headers, { endStream: true });
-      } else this.#send(headers, response, length);
+      } else this.#send(headers, response, body);
     } catch (cause) {
       discardBody(body);
       if (status === 500) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
@@ -202,9 +243,8 @@ class Http2Exchange implements Timed {
     }
   }
 
-  #send(headers: OutgoingHttpHeaders, response: HttpResponse, length: number | undefined): void {
+  #send(headers: OutgoingHttpHeaders, { trailers }: HttpResponse, body: Body): void {
     const stream = this.#stream;
-    const { body, trailers } = response;
     if (isFileBody(body)) {
       stream.respondWithFD(body.fd, headers, { offset: body.offset, length: body.length });
       this.#outcome.bytes = body.length;
@@ -221,7 +261,7 @@ class Http2Exchange implements Timed {
       });
     }
     if (!(body instanceof Readable)) {
-      this.#outcome.bytes = length ?? 0;
+      this.#outcome.bytes = bodySize(body);
       stream.end(body);
       return;
     }
@@ -255,17 +295,4 @@ class Http2Exchange implements Timed {
     if (!isWhole || this.#outcome.status === 499) this.request.abort();
     this.#context.reportRequest(this, { ...this.#outcome, aborted: this.#outcome.aborted || !isWhole });
   }
-}
-
-/** Fields in node:http2's shape; those about a connection have no place in HTTP/2 (RFC 9113, section 8.2.2). */
-function toHttp2(headers: HeaderList): OutgoingHttpHeaders {
-  const fields: OutgoingHttpHeaders = Object.create(null);
-  for (const [name, value] of headers) {
-    const key = name.toLowerCase();
-    if (/^(?:connection|keep-alive|proxy-connection|transfer-encoding|upgrade|content-length)$/.test(key))
-      continue;
-    const known = fields[key];
-    fields[key] = known === undefined ? value : [known, value].flat().map(String);
-  }
-  return fields;
 }

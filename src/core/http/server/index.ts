@@ -3,7 +3,7 @@ import type { Handler } from '../handler.js';
 import type { RunningServer, ServeOptions } from '../server-types.js';
 import { Acceptor } from './accept.js';
 import { ServerContext } from './context.js';
-import { type OpenListener, openListener } from './listeners.js';
+import { type OpenListener, openListeners } from './listeners.js';
 
 const DEFAULT_GRACE_MS = 10_000;
 
@@ -12,17 +12,13 @@ const DEFAULT_GRACE_MS = 10_000;
  * knowledge. Then running answers are finished and the handler is closed.
  */
 export async function serveHttp(handler: Handler, options: ServeOptions): Promise<RunningServer> {
-  const listeners: OpenListener[] = [];
+  let listeners: OpenListener[];
   const context = new ServerContext(handler, options);
   let acceptor: Acceptor;
   try {
     acceptor = await Acceptor.create(context, options);
-    const targets = options.listen ?? [{ host: options.host, port: options.port }];
-    for (const target of targets) {
-      listeners.push(await openListener(target, options, (socket, isTls) => acceptor.accept(socket, isTls)));
-    }
+    listeners = await openListeners(options, (socket, isTls) => acceptor.accept(socket, isTls));
   } catch (error) {
-    for (const { server } of listeners) server.close();
     await handler.close?.();
     throw error;
   }

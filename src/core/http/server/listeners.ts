@@ -10,20 +10,43 @@ const BACKLOG = 4096;
 
 /** A bound server, and where it can be reached. */
 export interface OpenListener {
-  readonly server: Pick<Server, 'close'> | { close(): void };
+  readonly server: { close(): void };
   readonly event: ListeningEvent;
+  readonly tls: boolean;
 }
 
-/** Binds one of the places to listen at; each connection goes to `accept`. */
-export async function openListener(
+/** Where to listen, and how: what of {@link ServeOptions} is about sockets rather than requests. */
+export type FrontOptions = Pick<
+  ServeOptions,
+  'host' | 'port' | 'portFallback' | 'listen' | 'tls' | 'backlog' | 'reusePort'
+>;
+
+/** Binds every place to listen at, or none; each connection goes to `accept`, with the place's number. */
+export async function openListeners(
+  options: FrontOptions,
+  accept: (socket: Socket, isSecure: boolean, index: number) => void,
+): Promise<OpenListener[]> {
+  const listeners: OpenListener[] = [];
+  const targets = options.listen ?? [{ host: options.host, port: options.port }];
+  try {
+    for (const [index, target] of targets.entries()) {
+      listeners.push(await openListener(target, options, (socket, tls) => accept(socket, tls, index)));
+    }
+  } catch (error) {
+    for (const { server } of listeners) server.close();
+    throw error;
+  }
+  return listeners;
+}
+
+async function openListener(
   target: ListenTarget,
-  options: Pick<ServeOptions, 'tls' | 'backlog' | 'reusePort' | 'portFallback'>,
+  options: FrontOptions,
   accept: (socket: Socket, isSecure: boolean) => void,
 ): Promise<OpenListener> {
-  const isSecure = options.tls !== undefined && target.tls !== false;
-  const scheme = isSecure ? 'https' : 'http';
-  const onSocket = (socket: Socket): void => accept(socket, isSecure);
-  if ('source' in target) return { server: { close: target.source(onSocket) }, event: target.event };
+  const tls = options.tls !== undefined && target.tls !== false;
+  const onSocket = (socket: Socket): void => accept(socket, tls);
+  if ('source' in target) return { server: { close: target.source(onSocket) }, event: target.event, tls };
   const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, onSocket);
   const backlog = options.backlog ?? BACKLOG;
   if ('path' in target) {
@@ -38,7 +61,7 @@ export async function openListener(
   // An accept that fails (no descriptor left) must not end the process.
   server.on('error', () => {});
   const asked = 'host' in target ? target.host : undefined;
-  return { server, event: describe(server.address(), scheme, asked) };
+  return { server, event: describe(server.address(), tls ? 'https' : 'http', asked), tls };
 }
 
 function describe(

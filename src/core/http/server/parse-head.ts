@@ -1,5 +1,5 @@
-import type { HeaderPair } from '../messages.js';
-import { AUTHORITY, METHODS, TARGET_BYTES, TOKEN_BYTES, VALUE_BYTES } from './grammar.js';
+import { AUTHORITY, METHODS, TARGET_BYTES, TOKEN } from './grammar.js';
+import { type Fields, isPersistent, parseFields } from './parse-fields.js';
 import { Refusal } from './status.js';
 
 /** What the head of a request may cost. */
@@ -9,24 +9,11 @@ export interface HeadLimits {
   readonly maxFields: number;
 }
 
-/** The field lines of a request, and what those that frame the message say. */
-export interface Fields {
-  /** The lines as they were sent: a connection that repeats them need not have them parsed again. */
-  readonly source: string;
-  readonly headers: readonly HeaderPair[];
-  host: string | undefined;
-  contentLength: string | undefined;
-  transferEncoding: string | undefined;
-  connection: string;
-  expect: string | undefined;
-  upgrade: string | undefined;
-}
-
 /** The head of a request that may be answered. */
 export interface Head {
   readonly method: string;
   readonly target: string;
-  readonly version: '1.0' | '1.1';
+  readonly version: '1.0' | '1.1' | '2';
   readonly fields: Fields;
   /** Bytes of the body, or {@link CHUNKED}. */
   readonly length: number;
@@ -40,10 +27,8 @@ export interface Head {
 export const CHUNKED = -1;
 
 const SPACE = 0x20;
-const TAB = 0x09;
 const CR = 0x0d;
 const LF = 0x0a;
-const COLON = 0x3a;
 
 /**
  * Reads one request head from latin1 text (RFC 9112, sections 2-3 and 5-6): the head, why it is refused, or
@@ -74,6 +59,8 @@ export function parseHead(
   let end: number;
   if (isLine && known !== undefined && isRepeated(text, fieldsAt, known.source)) {
     end = fieldsAt + known.source.length + 2;
+    // So everybody can tell that it comes again, and keep what it becomes.
+    Object.freeze(known.headers);
   } else {
     end = text.indexOf('\r\n\r\n', isLine ? fieldsAt - 2 : at) + 4;
     fields = undefined;
@@ -83,7 +70,7 @@ export function parseHead(
   const method = isGet(text, at) ? 'GET' : text.slice(at, space);
   if (method !== 'GET' && !METHODS.has(method)) return refuseMethod(method);
   if (index - space - 1 > limits.maxTargetBytes) return new Refusal(414, 'the request target is too long');
-  const parsed = fields ?? parseFields(text, fieldsAt, end - 2, limits.maxFields);
+  const parsed = fields ?? parseFields(text, fieldsAt, end - 2, limits);
   if (parsed instanceof Refusal) return parsed;
   return assemble(method, text.slice(space + 1, index), minor === 0x31 ? '1.1' : '1.0', parsed, end);
 }
@@ -111,14 +98,8 @@ function checkPartial(text: string, at: number, limits: HeadLimits): Refusal | u
   const space = line.indexOf(' ');
   const method = space < 0 ? line : line.slice(0, space);
   // Nothing that cannot become a request line is waited for: a TLS handshake, a stray binary protocol.
-  for (let index = 0; index < method.length; index += 1) {
-    if (
-      TOKEN_BYTES[method.charCodeAt(index) & 0xff] !== 1 &&
-      !(method.charCodeAt(index) === CR && lineEnd < 0)
-    ) {
-      return new Refusal(400, 'not a request line');
-    }
-  }
+  const begun = lineEnd < 0 ? method.replaceAll('\r', '') : method;
+  if (begun !== '' && !TOKEN.test(begun)) return new Refusal(400, 'not a request line');
   if (method.length > 32) return refuseMethod(method);
   if (lineEnd >= 0 && !/^[^ ]+ [^ ]+ HTTP\/1\.[01]$/.test(line)) return refuseRequestLine(line, limits);
   if (space === 0) return new Refusal(400, 'not a request line');
@@ -149,80 +130,9 @@ function refuseRequestLine(line: string, limits: HeadLimits): Refusal {
 
 function refuseMethod(method: string): Refusal {
   if (method === 'CONNECT') return new Refusal(501, 'CONNECT is for proxies');
-  for (let index = 0; index < method.length; index += 1) {
-    if (TOKEN_BYTES[method.charCodeAt(index) & 0xff] !== 1)
-      return new Refusal(400, 'the method is not a token');
-  }
-  return method === '' ? new Refusal(400, 'no method') : new Refusal(501, 'unknown method');
-}
-
-/** Reads field lines, each ended by CR LF (RFC 9112, section 5): no folding, no space before the colon. */
-export function parseFields(text: string, start: number, end: number, maxFields: number): Fields | Refusal {
-  const headers: HeaderPair[] = [];
-  const fields: Fields = {
-    source: text.slice(start, end),
-    headers,
-    host: undefined,
-    contentLength: undefined,
-    transferEncoding: undefined,
-    connection: '',
-    expect: undefined,
-    upgrade: undefined,
-  };
-  let at = start;
-  while (at < end) {
-    let index = at;
-    while (TOKEN_BYTES[text.charCodeAt(index) & 0xff] === 1) index += 1;
-    if (index === at || text.charCodeAt(index) !== COLON) return new Refusal(400, 'not a header field');
-    const name = text.slice(at, index);
-    let code: number;
-    do {
-      index += 1;
-      code = text.charCodeAt(index);
-    } while (code === SPACE || code === TAB);
-    const from = index;
-    while (VALUE_BYTES[text.charCodeAt(index) & 0xff] === 1) index += 1;
-    if (text.charCodeAt(index) !== CR || text.charCodeAt(index + 1) !== LF) {
-      return new Refusal(400, 'a control byte in a header field');
-    }
-    at = index + 2;
-    while (index > from && (text.charCodeAt(index - 1) === SPACE || text.charCodeAt(index - 1) === TAB)) {
-      index -= 1;
-    }
-    const value = text.slice(from, index);
-    // Whitespace after `chunked` is read in two ways: some trim it, some do not know the coding then.
-    if (index + 2 < at && name.length === 17 && name.toLowerCase() === 'transfer-encoding') {
-      return new Refusal(400, 'the transfer coding is not chunked');
-    }
-    if (headers.push([name, value]) > maxFields) return new Refusal(431, 'too many header fields');
-    const refusal =
-      FRAMING_LENGTHS[name.length & 0xff] === 1 ? note(fields, name.toLowerCase(), value) : undefined;
-    if (refusal !== undefined) return refusal;
-  }
-  return fields;
-}
-
-/** How long the names of the fields are that frame a message: most others need not be looked at. */
-const FRAMING_LENGTHS = new Uint8Array(256);
-for (const name of ['host', 'expect', 'upgrade', 'connection', 'content-length', 'transfer-encoding']) {
-  FRAMING_LENGTHS[name.length] = 1;
-}
-
-/** Remembers the fields that frame the message; one that is repeated could be read in two ways. */
-function note(fields: Fields, name: string, value: string): Refusal | undefined {
-  if (name === 'host') {
-    if (fields.host !== undefined) return new Refusal(400, 'more than one Host');
-    fields.host = value;
-  } else if (name === 'content-length') {
-    if (fields.contentLength !== undefined) return new Refusal(400, 'more than one Content-Length');
-    fields.contentLength = value;
-  } else if (name === 'transfer-encoding') {
-    if (fields.transferEncoding !== undefined) return new Refusal(400, 'more than one Transfer-Encoding');
-    fields.transferEncoding = value.toLowerCase();
-  } else if (name === 'connection') fields.connection += `${value.toLowerCase()},`;
-  else if (name === 'expect') fields.expect = value.toLowerCase();
-  else if (name === 'upgrade') fields.upgrade = value.toLowerCase();
-  return undefined;
+  return TOKEN.test(method)
+    ? new Refusal(501, 'unknown method')
+    : new Refusal(400, 'the method is not a token');
 }
 
 /** Puts line and fields together: the rules that need both. */
@@ -247,8 +157,7 @@ function assemble(
   if (fields.expect !== undefined && fields.expect !== '100-continue' && version === '1.1') {
     return new Refusal(417, 'unknown expectation');
   }
-  const keepAlive =
-    fields.connection === '' ? version === '1.1' : isPersistent(fields.connection, version === '1.1');
+  const keepAlive = isPersistent(fields.connection, version === '1.1');
   return { method, target, version, fields, length, keepAlive, end };
 }
 
@@ -286,12 +195,4 @@ function bodyLength(version: '1.0' | '1.1', fields: Fields): number | Refusal {
   if (!/^\d{1,19}$/.test(contentLength)) return new Refusal(400, 'Content-Length is not a number');
   const length = Number(contentLength);
   return length <= Number.MAX_SAFE_INTEGER ? length : new Refusal(413, 'Content-Length is too large');
-}
-
-/** Whether `Connection` lets the connection stay (RFC 9112, section 9.3). */
-function isPersistent(connection: string, byDefault: boolean): boolean {
-  if (connection === 'keep-alive,') return true;
-  const options = connection.split(',').map((option) => option.trim());
-  if (options.includes('close')) return false;
-  return byDefault || options.includes('keep-alive');
 }

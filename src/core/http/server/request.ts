@@ -31,13 +31,14 @@ export interface RequestOwner {
   earlyHints(headers: HeaderList): void;
 }
 
-/** A request on an HTTP/1 connection; whatever a handler may not ask for is made when it does. */
+/** A request on a connection of any version; whatever a handler may not ask for is made when it does. */
 export class ServerRequest implements IncomingRequest {
   readonly head: Head;
   service: ServiceNote | undefined;
   readonly #owner: RequestOwner;
   #empty: Readable | undefined;
   #abort: AbortController | undefined;
+  #onAbort: (() => void) | undefined;
   #isGone = false;
   #place: ParsedTarget | undefined;
   #client: ForwardedClient | undefined;
@@ -55,7 +56,7 @@ export class ServerRequest implements IncomingRequest {
     return this.head.target;
   }
 
-  get httpVersion(): '1.0' | '1.1' {
+  get httpVersion(): '1.0' | '1.1' | '2' {
     return this.head.version;
   }
 
@@ -115,6 +116,10 @@ export class ServerRequest implements IncomingRequest {
     return this.#owner.origin.peer.localPort;
   }
 
+  get connection(): object {
+    return this.#owner.origin;
+  }
+
   get tls(): TlsDetails | undefined {
     return this.#owner.origin.tls;
   }
@@ -125,12 +130,17 @@ export class ServerRequest implements IncomingRequest {
     return this.#abort.signal;
   }
 
+  onAbort(listener: () => void): void {
+    if (this.#isGone) listener();
+    else this.#onAbort = listener;
+  }
+
   earlyHints(headers: HeaderList): void {
     this.#owner.earlyHints(headers);
   }
 
   note(service: ServiceNote): void {
-    this.service = { ...this.service, ...service };
+    this.service = this.service === undefined ? service : { ...this.service, ...service };
   }
 
   /** Whether the target names a path that can be looked for; if not it is answered 400. */
@@ -142,6 +152,7 @@ export class ServerRequest implements IncomingRequest {
   abort(): void {
     this.#isGone = true;
     this.#abort?.abort(clientLeft());
+    this.#onAbort?.();
     this.#owner.content?.destroy(clientLeft());
   }
 

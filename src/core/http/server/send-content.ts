@@ -28,51 +28,29 @@ export function sendContent(wire: Wire, plan: AnswerPlan, response: HttpResponse
     discardBody(body);
     wire.text(plan.head);
     sender.sent(0);
-  } else if (typeof body === 'string') {
-    // As many bytes as characters means ASCII: it can share the head's encoding and its write.
-    if (plan.length === body.length && body.length <= COPY_BYTES) {
-      wire.text(plan.head + body);
-      sender.sent(plan.length);
-    } else sendBytes(wire, plan.head, Buffer.from(body), sender);
-  } else if (body instanceof Uint8Array) {
-    sendBytes(wire, plan.head, body, sender);
   } else if (isFileBody(body)) {
     sendFile(wire, plan.head, body, sender);
-  } else {
+  } else if (body instanceof Readable) {
     new StreamSender(wire, plan, response, body, sender);
-  }
-}
-
-function sendBytes(wire: Wire, head: string, body: Uint8Array, sender: Sender): void {
-  if (body.length > PIECE_BYTES) {
-    void sendPieces(wire, head, body, sender);
-    return;
-  }
-  if (body.length <= COPY_BYTES) wire.text(head, body);
-  else wire.both(head, body);
-  sender.sent(body.length);
-}
-
-/** Piece by piece, as only so it can be seen whether the client still reads. */
-async function sendPieces(wire: Wire, head: string, body: Uint8Array, sender: Sender): Promise<void> {
-  let at = 0;
-  let failure: unknown;
-  wire.text(head);
-  wire.source = {
-    destroy: () => {
-      failure ??= new Error('the client has left');
-    },
-  };
-  try {
-    while (at < body.length && failure === undefined) {
-      const piece = body.subarray(at, at + PIECE_BYTES);
-      await wire.taken(piece);
-      at += piece.length;
+  } else if (plan.length <= COPY_BYTES && plan.length === body.length && typeof body === 'string') {
+    // As many bytes as characters means ASCII: it can share the head's encoding and its write.
+    wire.text(plan.head + body);
+    sender.sent(plan.length);
+  } else {
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+    if (bytes.length > PIECE_BYTES) {
+      new StreamSender(wire, plan, response, Readable.from(piecesOf(bytes)), sender);
+      return;
     }
-  } catch (error) {
-    failure = error;
+    if (bytes.length <= COPY_BYTES) wire.text(plan.head, bytes);
+    else wire.both(plan.head, bytes);
+    sender.sent(bytes.length);
   }
-  sender.sent(at, failure);
+}
+
+/** Only so can it be seen whether the client still reads. */
+function* piecesOf(body: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < body.length; at += PIECE_BYTES) yield body.subarray(at, at + PIECE_BYTES);
 }
 
 /** Lets go of a body that will not be sent. */

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import type { HttpResponse } from '../messages.js';
 import { planAnswer } from './answer-head.js';
+import type { Connection } from './connection.js';
 import { plainAnswer, type ServerContext } from './context.js';
-import type { ExchangeHost } from './exchange-host.js';
 import { readFirst } from './first-bytes.js';
 import { isAuthority, parseHead } from './parse-head.js';
 import type { Peer } from './request.js';
@@ -10,7 +10,7 @@ import { sendContent } from './send-content.js';
 import { Refusal } from './status.js';
 
 /** Answers a head that no handler sees; the connection is then of no more use. */
-export function refuseHead({ wire, context, peer }: ExchangeHost, refusal: Refusal): void {
+export function refuseHead({ wire, context, peer }: Connection, refusal: Refusal): void {
   const response = plainAnswer(refusal.status);
   const plan = planAnswer({ method: 'GET', httpVersion: '1.1' }, response, false, context.clock);
   sendContent(wire, plan, response, {

@@ -78,9 +78,14 @@ export class Wire {
   /** Sends bytes and resolves when the system has taken them, so that they may be overwritten. */
   taken(bytes: Uint8Array): Promise<void> {
     this.flush();
+    return this.progress((done) => this.socket.write(bytes, done));
+  }
+
+  /** Waits for something that the client's reading brings about; it may not take for ever. */
+  progress(start: (done: (error?: Error | null) => void) => void): Promise<void> {
     this.#owner.deadline = this.#progress();
     return new Promise((resolve, reject) => {
-      this.socket.write(bytes, (error) => {
+      start((error) => {
         this.#owner.deadline = Number.POSITIVE_INFINITY;
         if (error == null) resolve();
         else reject(error);

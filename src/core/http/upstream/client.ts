@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { toNettoolError } from '../../errors.js';
-import { IdlePool } from '../../net/idle-pool.js';
+import { IdlePool, type IdlePoolOptions } from '../../net/idle-pool.js';
+import type { SocketReader } from '../../net/socket-reader.js';
 import { GatewayError } from '../gateway-error.js';
 import type { Clock } from '../server/clock.js';
 import { UpstreamConnection } from './connection.js';
@@ -8,20 +9,21 @@ import { NoReply } from './reply-error.js';
 import type { UpstreamReply, UpstreamRequest, UpstreamTimeouts } from './types.js';
 
 /** How an upstream is reached. */
-export interface UpstreamClientOptions extends UpstreamTimeouts {
+export interface UpstreamClientOptions extends UpstreamTimeouts, IdlePoolOptions {
   /** Opens a connection to it. */
-  readonly open: (signal: AbortSignal) => Promise<Duplex>;
+  readonly open: (signal: AbortSignal) => Promise<OpenedSocket>;
   readonly clock: Clock;
-  readonly maxIdle: number;
-  /** How long a connection may wait for its next request. */
-  readonly idleMs: number;
 }
 
-/** How a request may be dealt with. */
-export interface SendOptions {
+/** A connection that was opened, and what reads it, when bytes are only lent. */
+export interface OpenedSocket {
+  readonly socket: Duplex;
+  readonly reader?: SocketReader | undefined;
+}
+
+/** A request somebody waits for. */
+export interface AwaitedRequest extends UpstreamRequest {
   readonly signal: AbortSignal;
-  /** It may be sent again when nothing came back: its method allows that, and its content is at hand. */
-  readonly isReplayable: boolean;
 }
 
 /** No connection could be made: the request is as it was. */
@@ -46,19 +48,20 @@ export class UpstreamClient {
 
   /**
    * Sends a request on a connection that is kept or a new one. Rejects with a {@link ConnectFailure}, with
-   * {@link NoReply} when it may not have been seen, or with another {@link GatewayError}.
+   * {@link NoReply} when it may not have been seen, or with another {@link GatewayError}. One that `isReplayable` may
+   * be sent again when nothing came back: its method allows that, and its content is at hand.
    */
-  async send(request: UpstreamRequest, options: SendOptions): Promise<UpstreamReply> {
-    const kept = this.#pool.take(options.isReplayable ? undefined : FRESH_MS);
+  async send(request: AwaitedRequest, isReplayable: boolean): Promise<UpstreamReply> {
+    const kept = this.#pool.take(isReplayable ? undefined : FRESH_MS);
     if (kept !== undefined) {
       try {
-        return await this.#exchange(kept, request, options.signal);
+        return await this.#exchange(kept, request);
       } catch (error) {
-        if (!(error instanceof NoReply) || !options.isReplayable || options.signal.aborted) throw error;
+        if (!(error instanceof NoReply) || !isReplayable || request.signal.aborted) throw error;
         // It had been closed while it waited; a new one has not.
       }
     }
-    return this.#exchange(await this.#connect(options.signal), request, options.signal);
+    return this.#exchange(await this.#connect(request.signal), request);
   }
 
   close(): void {
@@ -69,16 +72,20 @@ export class UpstreamClient {
 
   async #connect(signal: AbortSignal): Promise<UpstreamConnection> {
     const { open, clock } = this.#options;
-    let socket: Duplex;
+    let opened: OpenedSocket;
     try {
-      socket = await open(signal);
+      opened = await open(signal);
     } catch (error) {
       if (signal.aborted) throw error;
       const { code, message } = toNettoolError(error);
       throw new ConnectFailure(code === 'TIMEOUT' ? 504 : 502, message, error);
     }
-    const connection = new UpstreamConnection(socket, clock, this.#options);
+    const connection = new UpstreamConnection(opened.socket, clock, this.#options, opened.reader);
     this.#open.add(connection);
+    connection.onFree = (isReusable) => {
+      this.active -= 1;
+      if (isReusable) this.#pool.give(connection);
+    };
     connection.onClose = () => {
       this.#open.delete(connection);
       this.#pool.drop(connection);
@@ -87,24 +94,13 @@ export class UpstreamClient {
     return connection;
   }
 
-  async #exchange(
-    connection: UpstreamConnection,
-    request: UpstreamRequest,
-    signal: AbortSignal,
-  ): Promise<UpstreamReply> {
-    const onAbort = (): void => connection.abandon();
-    signal.addEventListener('abort', onAbort);
-    this.active += 1;
-    connection.onFree = (isReusable) => {
-      this.active -= 1;
-      signal.removeEventListener('abort', onAbort);
-      if (isReusable) this.#pool.give(connection);
-    };
-    if (signal.aborted) {
+  #exchange(connection: UpstreamConnection, request: AwaitedRequest): Promise<UpstreamReply> {
+    if (request.signal.aborted) {
       // Nothing was sent: the connection is as good as before.
-      connection.onFree(true);
-      throw signal.reason;
+      this.#pool.give(connection);
+      throw request.signal.reason;
     }
+    this.active += 1;
     return connection.send(request);
   }
 }

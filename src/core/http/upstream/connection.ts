@@ -1,15 +1,18 @@
-import type { Duplex, Readable } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import { toNettoolError } from '../../errors.js';
+import type { SocketReader } from '../../net/socket-reader.js';
 import { GatewayError } from '../gateway-error.js';
 import type { HeaderList } from '../messages.js';
+import { type ReplyHead, STRICT_RULES } from '../reply-head.js';
+import { ReplyParser, type ReplySink } from '../reply-parser.js';
 import type { Clock, Timed } from '../server/clock.js';
 import { type BodySource, ReplyBody } from './reply-body.js';
 import { NoReply, toReplyError } from './reply-error.js';
-import { type ReplyHead, ReplyParser, type ReplySink } from './reply-parser.js';
 import { sendBody } from './request-body.js';
 import type { UpstreamReply, UpstreamRequest, UpstreamTimeouts } from './types.js';
 
 const NO_TRAILERS: HeaderList = [];
+const noTrailers = (): HeaderList => NO_TRAILERS;
 
 interface Waiter {
   resolve(reply: UpstreamReply): void;
@@ -26,27 +29,32 @@ export class UpstreamConnection implements ReplySink, BodySource, Timed {
   readonly socket: Duplex;
   readonly #clock: Clock;
   readonly #timeouts: UpstreamTimeouts;
-  readonly #parser = new ReplyParser(this);
+  readonly #reader: SocketReader | undefined;
+  readonly #parser = new ReplyParser(this, STRICT_RULES);
   #request: UpstreamRequest | undefined;
   #waiter: Waiter | undefined;
   #head: ReplyHead | undefined;
   #chunks: Buffer[] = [];
   #body: ReplyBody | undefined;
-  /** Its own object for each exchange: the reply may outlive it. */
-  #ending = { trailers: NO_TRAILERS };
+  #trailers = NO_TRAILERS;
   #upgradeRest: Buffer | undefined;
   #isSent = true;
+  #isPaused = false;
   #isEnded = false;
   #hasHeard = false;
   #isClosed = false;
   #error: Error | undefined;
 
-  constructor(socket: Duplex, clock: Clock, timeouts: UpstreamTimeouts) {
+  /** @param reader what reads the socket, when its bytes are only lent */
+  constructor(socket: Duplex, clock: Clock, timeouts: UpstreamTimeouts, reader?: SocketReader) {
     this.socket = socket;
     this.#clock = clock;
     this.#timeouts = timeouts;
+    this.#reader = reader;
     clock.watch(this);
-    socket.on('data', this.#receive);
+    if (reader === undefined) socket.on('data', this.#receive);
+    else reader.onBytes(this.#receive);
+    socket.resume();
     socket.on('end', this.#onEnd);
     socket.on('error', this.#onError);
     socket.on('close', this.#onClose);
@@ -67,10 +75,11 @@ export class UpstreamConnection implements ReplySink, BodySource, Timed {
     this.#request = request;
     this.#head = undefined;
     this.#body = undefined;
-    this.#ending = { trailers: NO_TRAILERS };
+    this.#trailers = NO_TRAILERS;
     this.#isEnded = false;
     this.#hasHeard = false;
-    this.#parser.begin(request.method, request.mayUpgrade === true);
+    this.#parser.begin(request.method, request.mayUpgrade);
+    request.signal?.addEventListener('abort', this.abandon);
     this.deadline = this.#clock.after(this.#timeouts.responseMs);
     // Before the first byte: one in the same process answers while it is written to.
     const reply = new Promise<UpstreamReply>((resolve, reject) => {
@@ -81,15 +90,14 @@ export class UpstreamConnection implements ReplySink, BodySource, Timed {
   }
 
   /** Nobody waits for the reply any more: the only way to tell the upstream is to end the connection. */
-  abandon(): void {
-    if (this.#request === undefined) return;
-    this.#fail(new GatewayError(502, 'the client has left'));
-  }
+  readonly abandon = (): void => {
+    if (this.#request !== undefined) this.#fail(new GatewayError(502, 'the client has left'));
+  };
 
   resumeBody(): void {
     if (this.#request === undefined) return;
     this.deadline = this.#clock.after(this.#timeouts.stallMs);
-    this.socket.resume();
+    this.#resume();
   }
 
   onDeadline(): void {
@@ -109,22 +117,27 @@ export class UpstreamConnection implements ReplySink, BodySource, Timed {
   }
 
   onBody(bytes: Buffer): void {
-    if (this.#body === undefined) this.#chunks.push(bytes);
-    else if (!this.#body.deliver(bytes)) {
-      // The reader is slower than the upstream: no one is to blame for the time it takes.
-      this.deadline = Number.POSITIVE_INFINITY;
-      this.socket.pause();
-    }
+    const content = this.#reader === undefined ? bytes : Buffer.from(bytes);
+    if (this.#body === undefined) this.#chunks.push(content);
+    else this.#give(this.#body, content);
+  }
+
+  #give(body: ReplyBody, content: Buffer): void {
+    if (body.deliver(content)) return;
+    // The reader is slower than the upstream: no one is to blame for the time it takes.
+    this.deadline = Number.POSITIVE_INFINITY;
+    this.#isPaused = true;
+    this.socket.pause();
   }
 
   onEnd(trailers: HeaderList): void {
-    this.#ending.trailers = trailers;
+    this.#trailers = trailers;
     this.#isEnded = true;
   }
 
   onUpgrade(head: ReplyHead, rest: Buffer): void {
     this.#head = head;
-    this.#upgradeRest = rest;
+    this.#upgradeRest = Buffer.from(rest);
   }
 
   #write(request: UpstreamRequest): void {
@@ -155,12 +168,12 @@ export class UpstreamConnection implements ReplySink, BodySource, Timed {
     }
   }
 
-  readonly #receive = (chunk: Buffer): void => {
+  readonly #receive = (chunk: Buffer): boolean => {
     this.#hasHeard = true;
     if (this.#request === undefined) {
       // Nobody asked for anything: whatever it is, it must not become the reply to the next request.
       this.destroy();
-      return;
+      return false;
     }
     if (this.#head !== undefined) this.deadline = this.#clock.after(this.#timeouts.stallMs);
     try {
@@ -169,6 +182,7 @@ export class UpstreamConnection implements ReplySink, BodySource, Timed {
       this.#error = toReplyError(error);
     }
     this.#advance();
+    return !this.#isPaused;
   };
 
   /** Hands on what has been read since. */
@@ -185,24 +199,28 @@ export class UpstreamConnection implements ReplySink, BodySource, Timed {
     }
     if (head === undefined) return;
     if (this.#waiter !== undefined) this.#deliver(head);
-    else if (this.#isEnded) this.#body?.push(null);
+    else if (this.#isEnded) this.#body?.finish(this.#trailers);
     if (this.#isEnded) this.#free(this.#error === undefined && this.#isSent && this.#parser.isReusable);
   }
 
   #deliver(head: ReplyHead): void {
     const chunks = this.#chunks;
     this.#chunks = [];
-    let body: Buffer | Readable | undefined;
     if (this.#isEnded) {
-      body = chunks.length === 1 ? chunks[0] : chunks.length === 0 ? undefined : Buffer.concat(chunks);
-    } else {
-      this.#body = new ReplyBody(this);
-      body = this.#body;
-      this.deadline = this.#clock.after(this.#timeouts.stallMs);
-      for (const chunk of chunks) this.onBody(chunk);
+      const body = chunks.length > 1 ? Buffer.concat(chunks) : chunks[0];
+      const trailers = this.#trailers;
+      this.#settle()?.resolve({
+        head,
+        body,
+        trailers: trailers.length === 0 ? noTrailers : () => trailers,
+      });
+      return;
     }
-    const ending = this.#ending;
-    this.#settle()?.resolve({ head, body, trailers: () => ending.trailers });
+    const body = new ReplyBody(this);
+    this.#body = body;
+    this.deadline = this.#clock.after(this.#timeouts.stallMs);
+    for (const chunk of chunks) this.#give(body, chunk);
+    this.#settle()?.resolve({ head, body, trailers: () => body.trailers });
   }
 
   #handOver(head: ReplyHead, rest: Buffer): void {
@@ -210,14 +228,16 @@ export class UpstreamConnection implements ReplySink, BodySource, Timed {
     socket.off('data', this.#receive);
     socket.off('end', this.#onEnd);
     socket.pause();
+    this.#reader?.onBytes((bytes) => socket.push(Buffer.from(bytes)));
     this.deadline = Number.POSITIVE_INFINITY;
     const waiter = this.#settle();
-    this.#request = undefined;
+    this.#endRequest();
     this.onFree(false);
-    waiter?.resolve({ head, body: undefined, trailers: () => NO_TRAILERS, upgraded: { socket, rest } });
+    waiter?.resolve({ head, body: undefined, trailers: noTrailers, upgraded: { socket, rest } });
   }
 
   #fail(error: Error): void {
+    if (this.#request === undefined) return;
     const body = this.#body;
     const waiter = this.#settle();
     this.#free(false);
@@ -226,13 +246,23 @@ export class UpstreamConnection implements ReplySink, BodySource, Timed {
   }
 
   #free(isReusable: boolean): void {
-    if (this.#request === undefined) return;
-    this.#request = undefined;
+    this.#endRequest();
     this.#chunks = [];
     this.deadline = Number.POSITIVE_INFINITY;
-    if (isReusable) this.socket.resume();
+    if (isReusable) this.#resume();
     else this.destroy();
     this.onFree(isReusable);
+  }
+
+  #endRequest(): void {
+    this.#request?.signal?.removeEventListener('abort', this.abandon);
+    this.#request = undefined;
+  }
+
+  #resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.socket.resume();
   }
 
   #settle(): Waiter | undefined {
@@ -243,38 +273,24 @@ export class UpstreamConnection implements ReplySink, BodySource, Timed {
 
   readonly #onEnd = (): void => {
     this.#isClosed = true;
-    if (this.#request !== undefined) {
-      try {
-        this.#parser.finish();
-      } catch (error) {
-        this.#error ??= this.#hasHeard
-          ? toReplyError(error)
-          : new NoReply('the upstream closed without a reply');
-      }
-      this.#advance();
-    }
+    if (this.#request !== undefined && this.#parser.finish()) this.#advance();
     this.socket.destroy();
   };
 
   readonly #onError = (error: Error): void => {
     this.#isClosed = true;
-    const { message } = toNettoolError(error);
-    this.#error ??= this.#hasHeard
-      ? new GatewayError(502, `the connection broke: ${message}`, error)
-      : new NoReply(`the connection broke before a reply: ${message}`, error);
+    this.#error ??= this.#broken(`the connection broke: ${toNettoolError(error).message}`, error);
   };
 
   readonly #onClose = (): void => {
     this.#isClosed = true;
     this.#clock.unwatch(this);
-    if (this.#request !== undefined) {
-      this.#fail(
-        this.#error ??
-          (this.#hasHeard
-            ? new GatewayError(502, 'the reply was cut short')
-            : new NoReply('the upstream closed without a reply')),
-      );
-    }
+    this.#fail(this.#error ?? this.#broken('the connection ended before the reply did'));
     this.onClose();
   };
+
+  /** Without a word of the reply the request may not have been seen. */
+  #broken(reason: string, cause?: unknown): GatewayError {
+    return this.#hasHeard ? new GatewayError(502, reason, cause) : new NoReply(reason, cause);
+  }
 }

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import type { HeaderList } from '../messages.js';
 
 /** What a body asks of the connection it comes from. */
 export interface BodySource {
@@ -15,7 +16,10 @@ const PIECE_BYTES = 256 * 1024;
 
 /** The content of a reply that was not complete at once; the connection is read no faster than this is. */
 export class ReplyBody extends Readable {
+  /** What followed the content, once it has ended. */
+  trailers: HeaderList = [];
   readonly #source: BodySource;
+  #isFinished = false;
 
   constructor(source: BodySource) {
     super({ highWaterMark: HIGH_WATER_MARK });
@@ -33,12 +37,19 @@ export class ReplyBody extends Readable {
     return isWanted;
   }
 
+  /** All of it has come: its connection belongs to another exchange from now on. */
+  finish(trailers: HeaderList): void {
+    this.trailers = trailers;
+    this.#isFinished = true;
+    this.push(null);
+  }
+
   override _read(): void {
-    this.#source.resumeBody();
+    if (!this.#isFinished) this.#source.resumeBody();
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    this.#source.abandon();
+    if (!this.#isFinished) this.#source.abandon();
     callback(error);
   }
 }

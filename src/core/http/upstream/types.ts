@@ -1,6 +1,6 @@
 import type { Duplex, Readable } from 'node:stream';
 import type { HeaderList } from '../messages.js';
-import type { ReplyHead } from './reply-parser.js';
+import type { ReplyHead } from '../reply-head.js';
 import type { RequestBody } from './request-body.js';
 
 /** A request ready to be written. */
@@ -11,6 +11,8 @@ export interface UpstreamRequest {
   readonly body?: RequestBody | undefined;
   /** The head asks for another protocol. */
   readonly mayUpgrade?: boolean;
+  /** Whether anybody still waits for the reply. */
+  readonly signal?: AbortSignal;
   readonly onInterim?: ((status: number, headers: HeaderList) => void) | undefined;
 }
 

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  encodeBegin,
   encodeEnd,
-  encodePairs,
+  encodeRequest,
   encodeStream,
   PARAMS,
   RecordParser,
@@ -34,20 +33,40 @@ function collect(): RecordSink & { out: string; err: string; end: number | undef
   };
 }
 
-test('a begin record asks for a responder on a connection that stays', () => {
-  assert.deepEqual([...encodeBegin()], [1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]);
+const bytesOf = (text: string): Buffer => Buffer.from(text, 'latin1');
+
+test('a request asks for a responder on a connection that stays, and ends both its streams', () => {
+  assert.deepEqual(
+    [...bytesOf(encodeRequest({ A: 'b' }, false))],
+    [
+      ...[1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0],
+      ...[1, 4, 0, 1, 0, 4, 0, 0, 1, 1, 0x41, 0x62],
+      ...[1, 4, 0, 1, 0, 0, 0, 0],
+      ...[1, 5, 0, 1, 0, 0, 0, 0],
+    ],
+  );
+});
+
+test('with a body, its stream is left open', () => {
+  assert.deepEqual([...bytesOf(encodeRequest({ A: 'b' }, true)).subarray(-8)], [1, 4, 0, 1, 0, 0, 0, 0]);
 });
 
 test('lengths below 128 take one byte, others four', () => {
   const long = 'v'.repeat(300);
-  const bytes = encodePairs({ A: 'b', LONG: long });
-  assert.deepEqual([...bytes.subarray(0, 4)], [1, 1, 0x41, 0x62]);
-  assert.deepEqual([...bytes.subarray(4, 9)], [4, 0x80, 0, 1, 44]);
-  assert.equal(bytes.toString('latin1', 9), `LONG${long}`);
+  const bytes = bytesOf(encodeRequest({ LONG: long }, false)).subarray(24);
+  assert.deepEqual([...bytes.subarray(0, 5)], [4, 0x80, 0, 1, 44]);
+  assert.equal(bytes.toString('latin1', 5, 309), `LONG${long}`);
 });
 
 test('values keep bytes above ASCII', () => {
-  assert.deepEqual([...encodePairs({ A: '\xe9\xff' })], [1, 2, 0x41, 0xe9, 0xff]);
+  const bytes = bytesOf(encodeRequest({ A: '\xe9\xff' }, false)).subarray(24);
+  assert.deepEqual([...bytes.subarray(0, 5)], [1, 2, 0x41, 0xe9, 0xff]);
+});
+
+test('variables of more than a record are cut into several', () => {
+  const bytes = bytesOf(encodeRequest({ A: 'v'.repeat(70_000) }, false));
+  assert.deepEqual([...bytes.subarray(16, 24)], [1, 4, 0, 1, 0xff, 0xf8, 0, 0]);
+  assert.deepEqual([...bytes.subarray(24 + 65_528, 24 + 65_536)], [1, 4, 0, 1, 0x11, 0x7e, 0, 0]);
 });
 
 test('a stream is cut into records that need no padding, and ended by an empty one', () => {
@@ -69,16 +88,16 @@ test('records are read wherever the network cuts them', () => {
   ]);
   for (let cut = 0; cut <= bytes.length; cut += 1) {
     const sink = collect();
-    const parser = new RecordParser(sink);
-    parser.push(bytes.subarray(0, cut));
-    parser.push(bytes.subarray(cut));
+    const parser = new RecordParser();
+    parser.push(bytes.subarray(0, cut), sink);
+    parser.push(bytes.subarray(cut), sink);
     assert.equal(sink.out, 'Status: 200\r\n\r\nbody');
     assert.equal(sink.err, 'PHP message');
     assert.equal(sink.end, 0);
   }
   const slow = collect();
-  const parser = new RecordParser(slow);
-  for (const byte of bytes) parser.push(Buffer.from([byte]));
+  const parser = new RecordParser();
+  for (const byte of bytes) parser.push(Buffer.from([byte]), slow);
   assert.equal(slow.end, 0);
 });
 
@@ -90,6 +109,6 @@ test('what is no FastCGI, of another request or of an unexpected type is refused
     record(3, 'short'),
     record(11, ''),
   ]) {
-    assert.throws(() => new RecordParser(collect()).push(bytes), /FastCGI/);
+    assert.throws(() => new RecordParser().push(bytes, collect()), /FastCGI/);
   }
 });

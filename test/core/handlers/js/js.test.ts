@@ -1,40 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { WebSocket } from 'ws';
-import { createJsHandler, type JsOptions } from '../../../../src/core/handlers/js/index.js';
+import { createJsHandler } from '../../../../src/core/handlers/js/index.js';
 import { testHandlerContract } from '../../../helpers/handler-contract.js';
-import { Events, openSocket, rawExchange, serveHandler } from '../../../helpers/serve-handler.js';
-import { tempDir } from '../../../helpers/temp-dir.js';
-
-const MODULES = process.env.NETTOOL_TEST_MODULES ?? resolve('node_modules');
-
-/** Skips a test whose package is not installed. */
-function needsPackage(name: string): { skip?: string } {
-  return existsSync(join(MODULES, name)) ? {} : { skip: `package ${name} is not installed` };
-}
-
-/** Writes an application and hosts it. */
-async function host(t: TestContext, text: string, name = 'app.mjs', options: Partial<JsOptions> = {}) {
-  const folder = tempDir(t);
-  writeFileSync(join(folder, name), text);
-  symlinkSync(MODULES, join(folder, 'node_modules'));
-  const events = new Events();
-  const handler = await createJsHandler({
-    file: join(folder, name),
-    onEvent: events.add,
-    bootTimeoutMs: 3000,
-    ...options,
-  });
-  return { handler, events, folder };
-}
-
-async function start(t: TestContext, text: string, name?: string, options?: Partial<JsOptions>) {
-  const { handler, events } = await host(t, text, name, options);
-  return { ...(await serveHandler(t, handler)), handler, events };
-}
+import { hostJs as host, needsPackage, startJs as start } from '../../../helpers/js-application.js';
+import { openSocket, rawExchange, serveHandler } from '../../../helpers/serve-handler.js';
 
 const create = (text: string) => async (t: TestContext) => (await host(t, text)).handler;
 
@@ -253,6 +224,22 @@ for (const [framework, [name, text]] of Object.entries(FRAMEWORKS)) {
     assert.deepEqual(new Set(many), new Set([HELLO.GET]));
   });
 }
+
+test('a port is told as the application asked for it, and what is not served is said', async (t) => {
+  const { events } = await start(
+    t,
+    `import { createServer } from 'node:http'; const s = createServer(() => {});
+    s.listen({ port: 4000 }, () => { globalThis.asked = s.address().port; }); export default s;`,
+  );
+  assert.equal((globalThis as { asked?: number }).asked, 4000);
+  assert.equal((await events.find('application')).kind, 'node');
+  const bun = await start(
+    t,
+    'export default { fetch: () => new Response("x"), websocket: { message() {} } }',
+  );
+  await bun.events.find('application-log', ({ text }) => /crossws/.test(text));
+  await assert.rejects(createJsHandler({ file: '/no/such/app.mjs' }), { code: 'INPUT_FAILED' });
+});
 
 test('an application that opens its own port is served on ours', async (t) => {
   const listening = `import { createServer } from 'node:http';

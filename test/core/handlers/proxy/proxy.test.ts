@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
@@ -359,6 +360,30 @@ test('an answer nobody asked for never answers the next request', async (t) => {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   assert.equal(upstream.connections(), 3);
+});
+
+test('who still reads an answer, or gives it up, has no part in the next one on its connection', async (t) => {
+  const sockets: Socket[] = [];
+  const asked = new EventEmitter();
+  const upstream = await startRawUpstream(t, (socket, request) => {
+    sockets.push(socket);
+    if (request === 1) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello');
+    asked.emit('request');
+  });
+  const { handler } = await start(t, [upstream.url]);
+  const first = await handler.handle(makeRequest());
+  const body = first.body as Readable;
+  await once(body, 'readable');
+  assert.equal(String(body.read()), 'hello');
+  sockets[0]?.write('world');
+  await once(body, 'readable');
+  const second = handler.handle(makeRequest());
+  await once(asked, 'request');
+  assert.equal(sockets[1], sockets[0]);
+  body.destroy();
+  await once(body, 'close');
+  sockets[1]?.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+  assert.deepEqual((await second).body, Buffer.from('ok'));
 });
 
 test('an answer that breaks off breaks off for the client, too', async (t) => {

@@ -116,7 +116,9 @@ for (const [what, files, target, found, kind] of FOUND) {
     assert.equal(app.handler.kind, kind);
     const answer = await app.get('/');
     assert.equal(await answer.text(), kind);
-    assert.equal((await app.find('application')).target, found);
+    const told = await app.find('application');
+    assert.equal(told.target, found);
+    if (found.includes('(')) assert.match(told.equivalent, /^'m:\w+\(.*\)' --/, 'as a shell takes it');
   });
 }
 

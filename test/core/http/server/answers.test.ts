@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { closeSync, ftruncateSync, openSync, readdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -267,6 +268,63 @@ test('parts of files of any size arrive exactly, and their descriptors are close
   }
   await new Promise((resolve) => setTimeout(resolve, 50));
   assert.ok(countDescriptors() <= before + 1, `${before} descriptors before, ${countDescriptors()} after`);
+});
+
+test('an answer that is given again keeps its head only where nothing about it differs', async (t) => {
+  const headers = Object.freeze([['X-A', 'b']] as const);
+  const body = Buffer.from('abc');
+  const answers: Record<string, HttpResponse> = {
+    '/': { status: 200, headers, body },
+    '/other': { status: 200, headers, body: Buffer.from('longer') },
+    '/made': { status: 201, headers, body },
+    '/same': { status: 304, headers },
+  };
+  const { port } = await start(t, (request) => answers[request.target] as HttpResponse);
+  const ask = (line: string) => `${line}\r\nHost: a\r\n\r\n`;
+  const received = await exchange(
+    port,
+    ask('GET / HTTP/1.1').repeat(2) +
+      ask('GET /other HTTP/1.1') +
+      ask('GET /made HTTP/1.1') +
+      ask('GET /same HTTP/1.1').repeat(2) +
+      ask('HEAD / HTTP/1.1') +
+      ask('GET / HTTP/1.1') +
+      ask('GET / HTTP/1.0'),
+  );
+  assert.deepEqual(
+    [...received.matchAll(/HTTP\/1\.1 (\d+) .*?\r\n\r\n([a-z]*)/gs)].map(([head, status, content]) =>
+      [status, /Content-Length: (\d+)/.exec(head)?.[1], content, /Connection: (\w+)/.exec(head)?.[1]].join(),
+    ),
+    [
+      '200,3,abc,',
+      '200,3,abc,',
+      '200,6,longer,',
+      '201,3,abc,',
+      '304,,,',
+      '304,,,',
+      '200,3,,',
+      '200,3,abc,',
+      '200,3,abc,close',
+    ],
+  );
+});
+
+test('who stops reading a large file is let go of, and so are the descriptors', async (t) => {
+  const { path } = await withFile(t, 30_000_000);
+  const { port, server } = await start(
+    t,
+    () => ({ status: 200, headers: [], body: { fd: openSync(path, 'r'), offset: 0, length: 30_000_000 } }),
+    { timers: { sendMs: 100 } },
+  );
+  const before = countDescriptors();
+  const client = new RawClient(port);
+  client.socket.pause();
+  client.send(LAST);
+  await once(client.socket, 'connect');
+  while (server.requests === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  client.socket.destroy();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.ok(countDescriptors() <= before, `${before} descriptors before, ${countDescriptors()} after`);
 });
 
 test('a file that shrinks under way breaks the answer, and one that is too short is a 500', async (t) => {

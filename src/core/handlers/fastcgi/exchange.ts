@@ -1,0 +1,201 @@
+import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import { GatewayError } from '../../http/gateway-error.js';
+import { type ScriptHead, type ScriptOutput, takeScriptHead } from '../script-answer.js';
+import { encodeEnd, encodeStream, type RecordSink, STDIN } from './records.js';
+
+/** One request as the application gets it. */
+export interface FastcgiRequest {
+  /** Everything but the body, as `encodeRequest` made it. */
+  readonly head: string;
+  readonly body: Readable | undefined;
+  readonly onStderr: (text: string) => void;
+}
+
+/** Whom an exchange tells what becomes of it. */
+export interface ExchangeOwner {
+  /** Something has come. */
+  onHeard(): void;
+  onHead(head: ScriptHead): void;
+  /** There will be no head. */
+  onFailure(error: Error): void;
+  /** Called once: the connection has done its work, and can be used again or not. */
+  onFree(isReusable: boolean): void;
+}
+
+/** What an exchange asks of its connection. */
+export interface ExchangeLine {
+  readonly socket: Socket;
+  /** More is wanted, after `advance` has said that nothing is. */
+  resume(): void;
+  /** The exchange is over; whether another one may follow. */
+  end(isReusable: boolean): void;
+}
+
+/** Thrown when a connection ended before anything came back on it. */
+export class StaleConnection extends Error {}
+
+/** How much is kept for a reader that is slower than the application. */
+const MAX_QUEUED_BYTES = 256 * 1024;
+
+/** What protocolStatus says beside 0, request complete (FastCGI 1.0, section 5.5). */
+const PROTOCOL_STATUS: Readonly<Record<number, [status: 502 | 503, words: string]>> = {
+  1: [503, 'takes one request at a time'],
+  2: [503, 'is overloaded'],
+  3: [502, 'does not know the role of a responder'],
+};
+
+/** A request on a connection, and the output that comes back. */
+export class Exchange implements ScriptOutput, RecordSink {
+  readonly #line: ExchangeLine;
+  readonly #request: FastcgiRequest;
+  readonly #owner: ExchangeOwner;
+  #queue: Buffer[] = [];
+  #queuedBytes = 0;
+  /** Of the head, how much was looked through for its end. */
+  #searchedBytes = 0;
+  #hasHead = false;
+  #isHeard = false;
+  #isSent = false;
+  #isOver = false;
+  #isFree = false;
+  #failure: Error | undefined;
+  #wake: (() => void) | undefined;
+  #stderr = '';
+
+  constructor(line: ExchangeLine, request: FastcgiRequest, owner: ExchangeOwner) {
+    this.#line = line;
+    this.#request = request;
+    this.#owner = owner;
+  }
+
+  send(): void {
+    const { head, body } = this.#request;
+    this.#line.socket.write(head, 'latin1');
+    if (body === undefined) this.#isSent = true;
+    else this.#sendBody(body).catch((error) => this.fail(error));
+  }
+
+  async #sendBody(body: Readable): Promise<void> {
+    const { socket } = this.#line;
+    for await (const chunk of body) {
+      // An application need not read what it is given.
+      if (this.#isFree) return;
+      let isFull = false;
+      for (const piece of encodeStream(STDIN, chunk as Buffer)) isFull = !socket.write(piece);
+      if (isFull) await drained(socket);
+    }
+    if (this.#isFree) return;
+    socket.write(encodeEnd(STDIN));
+    this.#isSent = true;
+  }
+
+  /** Everything that a piece of input holds has been told; whether more is wanted. */
+  advance(): boolean {
+    if (!this.#isHeard) {
+      this.#isHeard = true;
+      this.#owner.onHeard();
+    }
+    if (!this.#hasHead && this.#failure === undefined) this.#takeHead();
+    this.#wake?.();
+    if (this.#isOver) this.#free(this.#isSent && this.#failure === undefined);
+    return this.#isFree || this.#queuedBytes <= MAX_QUEUED_BYTES;
+  }
+
+  #takeHead(): void {
+    const bytes = join(this.#queue);
+    const head = takeScriptHead(bytes, this.#searchedBytes, this.#isOver);
+    this.#searchedBytes = bytes.byteLength;
+    this.#queue = head === undefined ? [bytes] : [];
+    if (head === undefined) return;
+    this.#hasHead = true;
+    this.#queuedBytes = 0;
+    this.#owner.onHead(head);
+  }
+
+  /** The connection ended, what came on it was no FastCGI, or nobody wants it any more. */
+  fail(error: Error | undefined): void {
+    if (this.#isFree || this.#failure !== undefined) return;
+    this.#failure =
+      error ??
+      (this.#isHeard
+        ? new GatewayError(502, 'the application closed the connection before its answer was complete')
+        : new StaleConnection('the application closed the connection without an answer'));
+    this.#free(false);
+    if (!this.#hasHead) this.#owner.onFailure(this.#failure);
+    this.#wake?.();
+  }
+
+  async read(): Promise<Buffer | undefined> {
+    while (this.#queue.length === 0) {
+      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#isOver) return undefined;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#wake = undefined;
+    }
+    const chunk = join(this.#queue);
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    if (!this.#isFree) this.#line.resume();
+    return chunk;
+  }
+
+  rest(): Buffer | undefined {
+    return this.#isOver && this.#failure === undefined ? join(this.#queue.splice(0)) : undefined;
+  }
+
+  release(): void {
+    if (!this.#isFree) this.fail(new Error('nobody wants the rest of the answer'));
+  }
+
+  onStdout(bytes: Buffer): void {
+    if (this.#isOver) throw new GatewayError(502, 'FastCGI records after the end of the request');
+    // What is handed over is only lent.
+    this.#queue.push(Buffer.from(bytes));
+    this.#queuedBytes += bytes.byteLength;
+  }
+
+  /** Complaints, a line at a time: a record may end anywhere. */
+  onStderr(bytes: Buffer): void {
+    const lines = (this.#stderr + bytes.toString()).split(/\r?\n/);
+    // A line without an end is not waited for for ever.
+    this.#stderr = (lines.at(-1) as string).length > 8192 ? '' : (lines.pop() as string);
+    for (const line of lines) if (line !== '') this.#request.onStderr(line);
+  }
+
+  onEnd(protocolStatus: number): void {
+    if (this.#stderr !== '') this.#request.onStderr(this.#stderr);
+    this.#stderr = '';
+    const problem = protocolStatus === 0 ? undefined : (PROTOCOL_STATUS[protocolStatus] ?? [502, 'failed']);
+    if (problem !== undefined) throw new GatewayError(problem[0], `the application ${problem[1]}`);
+    this.#isOver = true;
+  }
+
+  #free(isReusable: boolean): void {
+    if (this.#isFree) return;
+    this.#isFree = true;
+    this.#line.end(isReusable);
+    this.#owner.onFree(isReusable);
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+function join(pieces: readonly Buffer[]): Buffer {
+  return pieces.length > 1 ? Buffer.concat(pieces) : (pieces[0] ?? EMPTY);
+}
+
+/** Resolves when more can be written, or nothing more ever can. */
+function drained(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = (): void => {
+      socket.off('drain', settle);
+      socket.off('close', settle);
+      resolve();
+    };
+    socket.on('drain', settle);
+    socket.on('close', settle);
+  });
+}
