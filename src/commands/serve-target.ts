@@ -96,7 +96,7 @@ async function toTarget(
   options: TargetOptions,
 ): Promise<HandlerTarget> {
   const { context, flags } = options;
-  if (/^(https?:\/\/|unix:)/i.test(name)) return toProxy({ prefix, value: name }, options);
+  if (/^([a-z][a-z\d+.-]*:\/\/|unix:)/i.test(name)) return toProxy({ prefix, value: name }, options);
   const path = resolve(context.io.cwd, name);
   const stat = statSync(path, { throwIfNoEntry: false });
   const isApplication =
@@ -140,6 +140,7 @@ function toPython(target: string, prefix: string, options: TargetOptions): Handl
       target,
       prefix,
       cwd: context.io.cwd,
+      signal: context.io.signal,
       env: { ...context.io.env, ...givenVariables(context, flags.env) },
       ...(kind !== undefined && { kind }),
       ...(flags.factory === true && { factory: true }),

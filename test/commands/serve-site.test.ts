@@ -9,6 +9,7 @@ import { type TestContext, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { ask, parseAnswer } from '../helpers/raw-http.js';
 import { run, start } from '../helpers/run.js';
+import { spawnNettool } from '../helpers/spawn.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 /** A `serve` that listens; ended with the test. */
@@ -161,6 +162,22 @@ test('a Python application answers, and what it prints goes to stderr', async (t
   assert.equal((await ask(port, '/api/x')).text, '/api|/x');
   assert.equal((await ask(port, '/')).text, 'site');
   assert.match(said, /hello log/);
+});
+
+test('an application that fails is told of once on stderr, and never on the page without --debug', async (t) => {
+  const cwd = tempDir(t, { 'app.py': 'def app(environ, start_response):\n    raise ValueError("secret")\n' });
+  for (const flags of [[], ['--debug']]) {
+    const command = ['serve', 'app:app', '0', '--python', '/usr/bin/python3', ...flags];
+    const server = spawnNettool(t, command, { cwd });
+    const [, port] = await server.find('stderr', /http:\/\/127\.0\.0\.1:(\d+)/);
+    const answer = await ask(Number(port), '/x');
+    assert.equal(answer.status, 500);
+    assert.equal(/Traceback[\s\S]*secret/.test(answer.text), flags.length > 0);
+    server.child.kill('SIGTERM');
+    const { stderr } = await server.done;
+    assert.equal(stderr.match(/^GET \/x failed: ValueError: secret$/gm)?.length, 1, stderr);
+    assert.match(stderr, /app\.py", line 2, in app/);
+  }
 });
 
 test('an application that cannot start ends the start with its reason', async (t) => {

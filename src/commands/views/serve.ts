@@ -14,6 +14,8 @@ export interface ServeViewOptions {
 
 /** The words of a running server: its addresses, and what failed; what it answered is the log's to say. */
 export function createServeView(options: ServeViewOptions): View<ServerEvent | SiteEvent> {
+  // An application's failure comes first, with its traceback, then as the reason of a 500.
+  let told: { readonly target?: string; readonly message: string } | undefined;
   let isListening = false;
   return (event, style) => {
     switch (event.type) {
@@ -21,7 +23,11 @@ export function createServeView(options: ServeViewOptions): View<ServerEvent | S
         isListening = true;
         return viewListening(event, options, style);
       case 'request':
+        if (event.target === told?.target && event.error === told?.message) return undefined;
         return viewFailure(event, style);
+      case 'application-error':
+        told = event;
+        return viewSiteEvent(event, style);
       case 'closed':
         return style.dim(`stopped after ${event.requests} ${event.requests === 1 ? 'request' : 'requests'}`);
       case 'connection-open':

@@ -74,6 +74,10 @@ export interface MountTarget {
   readonly target: HandlerTarget;
 }
 
+function isApplication({ target: { kind } }: MountTarget): boolean {
+  return kind === 'python' || kind === 'js';
+}
+
 /** Everything a site is made of, behind one handler. */
 export interface MountedSite {
   readonly handler: Handler;
@@ -88,7 +92,9 @@ export async function createSite(mounts: readonly MountTarget[]): Promise<Mounte
   let others: Handler = NOTHING;
   const made: Array<{ prefix: string; handler: HostedHandler; target: HandlerTarget }> = [];
   try {
-    for (const { prefix, target } of mounts)
+    // Applications last: nobody should wait for their start to hear that a folder is not there.
+    const inOrder = [...mounts].sort((a, b) => Number(isApplication(a)) - Number(isApplication(b)));
+    for (const { prefix, target } of inOrder)
       made.push({
         prefix,
         target,

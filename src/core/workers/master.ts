@@ -157,7 +157,9 @@ class Master<W extends WorkerProcess> implements WorkerMaster<W> {
     } catch (error) {
       const reason = toNettoolError(error);
       if (member.isGivenUp) this.#tell(member, 'stopped', 'another worker did not start');
+      else if (this.#stopping.signal.aborted) this.#tell(member, 'stopped', 'the server stops');
       else this.#tell(member, 'failed', reason.message);
+      if (reason.code === 'TIMEOUT') await worker.explain?.();
       await worker.stop(0);
       throw reason;
     } finally {

@@ -7,6 +7,8 @@ export interface WorkerProcess {
   readonly ready: Promise<void>;
   /** Resolves with how it ended, in words, when it is gone. */
   readonly exited: Promise<string>;
+  /** Tells the log what it is at, before it is ended for taking too long. */
+  explain?(): Promise<void>;
   /** Resolves when it has finished what it was given; it gets nothing new meanwhile. */
   drain(): Promise<void>;
   /** Ends it: asks, and after `graceMs` kills it with everything it has started. */

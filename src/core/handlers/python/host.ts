@@ -1,6 +1,5 @@
 import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
 import { toNettoolError } from '../../errors.js';
 import { errorResponse } from '../../http/error-response.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
@@ -23,8 +22,6 @@ import { type ApplicationInfo, BootFailure, PythonWorker, type WorkerConfig } fr
 /** A thread is to be free again soon; an event loop can wait. */
 const WINDOW_BYTES = { wsgi: 1024 * 1024, asgi: 262_144 };
 
-/** How long a stuck worker may take to write its stacks before it is ended. */
-const DUMP_MS = 300;
 /** An event loop that has not looked at its requests for so long is blocked. */
 const BLOCKED_MS = 1000;
 
@@ -128,6 +125,11 @@ export class PythonHost implements ExchangeOwner {
     onEvent({ type: 'reload', ok: true, reason });
   }
 
+  /** No more requests are to come: what goes on for ever ends, the rest is finished. */
+  retire(): void {
+    for (const worker of this.#live) worker.endEndless();
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -164,12 +166,13 @@ export class PythonHost implements ExchangeOwner {
     }
     if (lane.isStuck) return;
     lane.isStuck = true;
-    worker.dumpStacks();
     const others = worker.lanes.some((other) => !other.isStuck && other.open.size > 0);
     const reason = lane.isShared
       ? `its event loop was blocked when a request had taken ${seconds} s`
       : `a request took more than ${seconds} s`;
-    void delay(DUMP_MS).then(() => this.#master.discard(worker, reason, others ? this.#options.graceMs : 0));
+    void worker
+      .explain()
+      .then(() => this.#master.discard(worker, reason, others ? this.#options.graceMs : 0));
   }
 
   // ---- workers

@@ -41,10 +41,13 @@ export async function createPythonHandler(options: PythonOptions): Promise<Pytho
     await host.start();
   } catch (error) {
     await host.close();
+    // What it was ended by says more than that it has ended.
+    settled.signal?.throwIfAborted();
     throw error;
   } finally {
     settled.signal?.removeEventListener('abort', giveUp);
   }
+  settled.signal?.addEventListener('abort', () => host.retire(), { once: true });
   return toHandler(host);
 }
 

@@ -1,4 +1,5 @@
 import { errorResponse } from '../../http/error-response.js';
+import { hasHeader } from '../../http/headers.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { type EncodedScope, encodeScope, type ScopePlace } from './asgi-scope.js';
 import type { Dispatcher } from './dispatcher.js';
@@ -28,11 +29,14 @@ export function openExchange(request: IncomingRequest, place: ExchangePlace): Pr
     if (scope === undefined) return Promise.resolve(errorResponse(400, request.headers));
     if (isBare) return submit(request, place, toOpening(scope, FLAG.END));
     const length = announcedLength(request);
-    return length !== undefined && length <= INLINE_BYTES
+    return length !== undefined && length <= INLINE_BYTES && !hasHeader(request.headers, 'expect')
       ? openInline(request, place, scope)
       : openStreamed(request, place, scope);
   }
-  return isBare ? openWsgi(request, place, {}) : openSpooled(request, place);
+  if (!isBare) return openSpooled(request, place);
+  // One that is said to be 0 is passed on: applications that read content rely on it.
+  const length = request.method === 'GET' ? undefined : announcedLength(request);
+  return openWsgi(request, place, length === undefined ? {} : { length });
 }
 
 function toOpening({ lead, head }: EncodedScope, flags: number, body?: Uint8Array): OpeningFrame {
@@ -65,7 +69,7 @@ function openStreamed(
   scope: EncodedScope,
 ): Promise<HttpResponse> {
   const exchange = new HttpExchange(place.owner, request, toOpening(scope, 0));
-  exchange.startPump(new ContentPump(request.body, WINDOW_BYTES));
+  exchange.startPump(new ContentPump(request.body, WINDOW_BYTES, hasHeader(request.headers, 'expect')));
   place.dispatcher.submit(exchange);
   return exchange.response;
 }

@@ -8,7 +8,7 @@ export interface PythonOptions {
   /** The folder relative targets are looked for in. */
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
-  /** Gives up the start. Once it runs, the handler is ended by its `close`. */
+  /** Gives up the start. Later it closes WebSockets, which would not end by themselves; the rest is for `close`. */
   readonly signal?: AbortSignal;
   /** Where it is mounted: `SCRIPT_NAME` and `root_path`. */
   readonly prefix?: string;

@@ -67,29 +67,39 @@ async function spool(first: Buffer[], rest: AsyncIterator<Buffer>): Promise<Requ
 export class ContentPump {
   readonly #body: Readable;
   #credit: number;
+  /** Credit for when the application first asks for content. */
+  #held: number;
   #wake: (() => void) | undefined;
 
-  constructor(body: Readable, window: number) {
+  /** With `isAwaited` nothing is read before the application asks for it: the client waits for `100 Continue`. */
+  constructor(body: Readable, window: number, isAwaited: boolean) {
     this.#body = body;
-    this.#credit = window;
+    this.#credit = isAwaited ? 0 : window;
+    this.#held = isAwaited ? window : 0;
   }
 
-  /** So many bytes were taken. */
+  /** So many bytes were taken; none when the application has begun to wait for some. */
   taken(bytes: number): void {
-    this.#credit += bytes;
+    this.#credit += bytes + this.#held;
+    this.#held = 0;
     this.#wake?.();
   }
 
   /** Runs until the content ends; throws what ended it early. */
   async run(send: (part: Buffer) => void): Promise<void> {
+    await this.#room();
     for await (const part of this.#body as AsyncIterable<Buffer>) {
       send(part);
       this.#credit -= part.length;
-      while (this.#credit <= 0) {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      }
+      await this.#room();
+    }
+  }
+
+  async #room(): Promise<void> {
+    while (this.#credit <= 0) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
     }
   }
 

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { NettoolError } from '../../errors.js';
 import { type Child, describeExit, startChild, stopChild } from '../../platform/child.js';
 import type { WorkerProcess } from '../../workers/types.js';
@@ -50,6 +51,9 @@ export interface WorkerRecipe {
   readonly onLine: (worker: PythonWorker, line: string, stream: 'stdout' | 'stderr') => void;
 }
 
+/** How long a stuck worker may take to write its stacks before it is ended. */
+const DUMP_MS = 300;
+
 /** A Python process with one application in it. */
 export class PythonWorker implements WorkerProcess {
   readonly ready: Promise<void>;
@@ -90,9 +94,10 @@ export class PythonWorker implements WorkerProcess {
     return this.#child.pid;
   }
 
-  /** Writes every thread's stack to its stderr. */
-  dumpStacks(): void {
+  /** Every thread's stack, to the log. */
+  async explain(): Promise<void> {
     this.#child.signal('SIGQUIT', 'self');
+    await delay(DUMP_MS);
   }
 
   /** Has a thread give back what waits behind a slow request. */
@@ -105,8 +110,13 @@ export class PythonWorker implements WorkerProcess {
     return `the worker (pid ${this.pid}) ended: ${this.#ended ?? (await this.exited)}`;
   }
 
-  drain(): Promise<void> {
+  /** Ends what would go on for ever: WebSockets. */
+  endEndless(): void {
     for (const lane of this.lanes) for (const exchange of lane.open.values()) exchange.onRetire?.();
+  }
+
+  drain(): Promise<void> {
+    this.endEndless();
     return new Promise((resolve) => {
       this.#onDrained = resolve;
       this.onLaneIdle();

@@ -47,7 +47,9 @@ export function encodeEnviron(request: IncomingRequest, options: EnvironOptions)
   const headers = encoders(options.isTrusted(request.peerAddress)).encode(request.headers);
   if (headers === undefined || rawPath.includes('\0') || query.includes('\0')) return undefined;
   const { prefix, rest } = splitMount(options.prefix, rawPath, options.prefix === '' ? '' : request.path);
-  const uri = query === '' ? rawPath : `${rawPath}?${query}`;
+  const { target } = request;
+  // As it was sent; an absolute one without what is not the path's.
+  const uri = target.startsWith('/') ? target : query === '' ? rawPath : `${rawPath}?${query}`;
   const protocol = httpVersion === '2' ? 'HTTP/2' : `HTTP/${httpVersion}`;
   const port = request.localPort || (scheme === 'https' ? 443 : 80);
   let extra = request.requestId === undefined ? '' : `\0nettool.request_id\0${request.requestId}`;

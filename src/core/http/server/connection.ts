@@ -61,8 +61,7 @@ export class Connection implements Origin, Timed {
     context.clock.watch(this);
     socket.on('end', () => this.#onEnd());
     socket.on('close', () => this.#onClose());
-    // The reason follows as 'close'.
-    socket.on('error', () => {});
+    socket.on('error', () => {}); // the reason follows as 'close'
   }
 
   get tls(): TlsDetails | undefined {
@@ -91,8 +90,9 @@ export class Connection implements Origin, Timed {
     return this.#isReading;
   }
 
-  /** The server stops: an idle connection ends now, a busy one after its answer. */
+  /** The server stops: an idle connection ends now, a busy one after its answer, which ends now if it would never. */
   drain(): void {
+    this.wire.source?.end?.();
     if (this.#state !== 'head' || this.#ahead !== undefined) return;
     this.closeReason = 'server';
     this.#linger();

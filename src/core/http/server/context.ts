@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { errorResponse } from '../error-response.js';
 import type { Handler } from '../handler.js';
 import { getHeader } from '../headers.js';
@@ -55,6 +56,8 @@ export class ServerContext {
   readonly wantsRequests: boolean;
   readonly wantsConnections: boolean;
   readonly connections = new Set<AnyConnection>();
+  /** Streams of HTTP/2 that go on for as long as their client likes. */
+  readonly endless = new Set<Duplex>();
   requests = 0;
   isStopping = false;
   onEmpty: (() => void) | undefined;
@@ -129,6 +132,12 @@ export class ServerContext {
       connections: this.connections.size,
       ...(type === 'connection-close' && { reason, requests, durationMs }),
     });
+  }
+
+  /** Cuts a stream when the server stops. */
+  addEndless(stream: Duplex): void {
+    this.endless.add(stream);
+    stream.once('close', () => this.endless.delete(stream));
   }
 
   /** The answer to a request whose handler failed. */

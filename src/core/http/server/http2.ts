@@ -19,7 +19,7 @@ import { createDecoder } from './decode-body.js';
 import { readHttp2Head, refuseHttp2, toHttp2, toPairs } from './http2-head.js';
 import { bodyLimit } from './limits.js';
 import { type Origin, type Peer, type RequestOwner, ServerRequest, tlsDetails } from './request.js';
-import { discardBody } from './send-content.js';
+import { discardBody, isEventStream } from './send-content.js';
 import { Refusal } from './status.js';
 
 /** Streams a client may open and reset, and frames it may get wrong, before it is taken for an attack. */
@@ -243,8 +243,9 @@ class Http2Exchange implements Timed, RequestOwner, BodyOwner {
     }
   }
 
-  #send(headers: OutgoingHttpHeaders, { trailers }: HttpResponse, body: Body): void {
+  #send(headers: OutgoingHttpHeaders, response: HttpResponse, body: Body): void {
     const stream = this.#stream;
+    const { trailers } = response;
     if (isFileBody(body)) {
       stream.respondWithFD(body.fd, headers, { offset: body.offset, length: body.length });
       this.#outcome.bytes = body.length;
@@ -265,6 +266,7 @@ class Http2Exchange implements Timed, RequestOwner, BodyOwner {
       stream.end(body);
       return;
     }
+    if (isEventStream(response)) this.#context.addEndless(stream);
     body.on('data', (chunk: Buffer) => {
       this.#outcome.bytes += chunk.length;
       this.#watchSending();

@@ -83,6 +83,7 @@ async function drain(context: ServerContext, { graceMs, idleMs, hurry }: Patienc
   const isEmpty = new Promise<void>((resolve) => {
     context.onEmpty = resolve;
   });
+  for (const stream of context.endless) stream.destroy();
   for (const connection of [...context.connections]) connection.drain();
   if (context.connections.size > 0) {
     const grace = new AbortController();

@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs';
 import { Readable } from 'node:stream';
+import { getHeader } from '../headers.js';
 import type { Body, HeaderList, HttpResponse } from '../messages.js';
 import { type AnswerPlan, isFileBody, serializeFields } from './answer-head.js';
 import { sendFile } from './file-body.js';
@@ -53,6 +54,11 @@ function* piecesOf(body: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < body.length; at += PIECE_BYTES) yield body.subarray(at, at + PIECE_BYTES);
 }
 
+/** Whether an answer goes on for as long as its client likes, which comes again when it ends (HTML, section 9.2). */
+export function isEventStream({ headers }: HttpResponse): boolean {
+  return getHeader(headers, 'content-type')?.toLowerCase().startsWith('text/event-stream') === true;
+}
+
 /** Lets go of a body that will not be sent. */
 export function discardBody(body: Body | undefined): void {
   if (body instanceof Readable) body.on('error', () => {}).destroy();
@@ -79,7 +85,10 @@ class StreamSender {
     this.#sender = sender;
     this.#head = plan.head;
     this.#timer = setTimeout(() => this.#sendHead(), HEAD_WAIT_MS);
-    wire.source = { destroy: () => this.#stop(new Error('the client has left')) };
+    wire.source = {
+      destroy: () => this.#stop(new Error('the client has left')),
+      ...(isEventStream(response) && { end: () => this.#endEarly() }),
+    };
     source.on('error', (error) => this.#stop(error));
     source.on('close', () => {
       // Trailers may take longer than the stream needs to close after its end.
@@ -133,6 +142,11 @@ class StreamSender {
         (error) => this.#stop(error),
       )
       .catch((error) => this.#stop(error));
+  }
+
+  #endEarly(): void {
+    this.#finish(this.#plan.framing === 'chunked' ? '0\r\n\r\n' : '');
+    discardBody(this.#source);
   }
 
   #finish(last: string): void {

@@ -12,6 +12,8 @@ let holder: Wire | undefined;
 /** What an answer is taken from: let go of when the client leaves. */
 export interface Source {
   destroy(): void;
+  /** Ends it in order, though there would be more; only what goes on for ever can. */
+  end?(): void;
 }
 
 /** The writing side of a connection: joins what is small, and says when the client does not read. */

@@ -151,8 +151,8 @@ const NOT_STARTED: ReadonlyArray<
     'm',
     /looked for app, application, api, asgi, wsgi, create_app\(\).*it has other/,
   ],
-  ['a name that is not there', { 'm.py': '' }, 'm:app', /the module m has no app/],
-  ['something that cannot be called', { 'm.py': 'app = 3\n' }, 'm:app', /cannot be called \(it is a int\)/],
+  ['a name that is not there', { 'm.py': '' }, 'm:app', /the module m has no app; it has no callables/],
+  ['something that cannot be called', { 'm.py': 'app = 3\n' }, 'm:app', /cannot be called \(it is an int\)/],
   [
     'what is asked for as the wrong kind',
     { 'm.py': named(WSGI, 'app') },
@@ -224,13 +224,21 @@ test('the traceback of a module that does not load is told before the start fail
 
 test('a start that takes too long fails, and leaves no process', { skip }, async (t) => {
   const cwd = project(t, { 'm.py': 'import time\ntime.sleep(60)\n' });
-  await assert.rejects(hostPython(t, 'm', { cwd, bootTimeoutMs: 200 }), { code: 'TIMEOUT' });
+  const lines: string[] = [];
+  const onEvent = (event: object): unknown => 'line' in event && lines.push(String(event.line));
+  await assert.rejects(hostPython(t, 'm', { cwd, bootTimeoutMs: 500, onEvent }), { code: 'TIMEOUT' });
+  assert.match(lines.join('\n'), /m\.py", line 2 in <module>/, 'it tells where it was');
 });
 
 test('a start can be given up', { skip }, async (t) => {
   const cwd = project(t, { 'm.py': 'import time\ntime.sleep(60)\n' });
   const started = performance.now();
-  await assert.rejects(hostPython(t, 'm', { cwd, signal: AbortSignal.timeout(200) }));
+  const events: unknown[] = [];
+  const onEvent = (event: object): unknown => 'state' in event && events.push(event.state);
+  await assert.rejects(hostPython(t, 'm', { cwd, signal: AbortSignal.timeout(200), onEvent }), {
+    name: 'TimeoutError',
+  });
+  assert.deepEqual(events, ['starting', 'stopped'], 'it did not fail');
   assert.ok(performance.now() - started < 5000);
 });
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type HostedApplication, hostPython, noSystemPython } from '../../../helpers/python.js';
-import { ask, open } from '../../../helpers/raw-http.js';
+import { ask, exchange, open } from '../../../helpers/raw-http.js';
 import { tempDir } from '../../../helpers/temp-dir.js';
 
 const skip = noSystemPython;
@@ -15,6 +15,12 @@ const asgi = (t: TestContext, options = {}): Promise<HostedApplication> =>
 
 const page = (text: string): string =>
   `def app(environ, start_response):\n    start_response("200 OK", [])\n    return [b"${text}"]\n`;
+
+/** Resolves when the one worker was replaced: a request would wait for that no longer than for its own time-out. */
+async function replaced({ find }: HostedApplication): Promise<void> {
+  const { pid } = await find('worker', ({ state }) => state === 'ready');
+  await find('worker', (event) => event.state === 'ready' && event.pid !== pid);
+}
 
 test('a worker that dies costs its one request 502; those behind it are answered by its successor', {
   skip,
@@ -29,24 +35,63 @@ test('a worker that dies costs its one request 502; those behind it are answered
   assert.match((await find('application-error')).message, /the worker \(pid \d+\) ended: exit code 9/);
 });
 
+test('a crash costs one request, whatever killed the worker', { skip }, async (t) => {
+  const { port, find, events } = await wsgi(t);
+  assert.equal((await ask(port, '/segfault')).status, 502);
+  assert.equal(
+    (await find('application-error')).message.replace(/\d+/, 'N'),
+    'the worker (pid N) ended: signal SIGSEGV',
+  );
+  assert.equal((await ask(port, '/no-length')).status, 200);
+  const lines = events.flatMap((event) => (event.type === 'application-output' ? [event.line] : []));
+  assert.match(lines.join('\n'), /Segmentation fault[\s\S]*wsgi_traps\.py", line \d+ in <lambda>/);
+  const request = 'GET /killed-halfway HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+  const cut = (await exchange(port, request)).toString();
+  assert.match(cut, /begun/);
+  assert.doesNotMatch(cut, /0\r\n\r\n$/);
+  assert.equal((await ask(port, '/no-length')).status, 200);
+});
+
+test('SIGTERM to a worker is left to the server; what the worker forks obeys it', { skip }, async (t) => {
+  const { port, events } = await wsgi(t);
+  assert.equal((await ask(port, '/terminated')).text, 'still here');
+  assert.equal((await ask(port, '/forks')).text, '15');
+  assert.ok(!events.some((event) => event.type === 'worker' && event.state === 'died'));
+});
+
+test('a request that computes for ever gets 504 and its worker is killed', { skip }, async (t) => {
+  const app = await wsgi(t, { requestTimeoutMs: 300, graceMs: 300 });
+  const { port, find, events } = app;
+  assert.equal((await ask(port, '/loop')).status, 504);
+  const { pid } = await find('worker', ({ state }) => state === 'retiring');
+  await find('worker', (event) => event.state === 'stopped' && event.pid === pid);
+  assert.throws(() => process.kill(pid as number, 0));
+  await replaced(app);
+  assert.equal((await ask(port, '/no-length')).status, 200);
+  const lines = events.flatMap((event) => (event.type === 'application-output' ? [event.line] : []));
+  assert.match(lines.join('\n'), /wsgi_traps\.py", line \d+ in endless_loop/);
+});
+
 test('a request that hangs gets 504, its stack goes to the log, and the worker is replaced', {
   skip,
 }, async (t) => {
-  const { port, find, events } = await wsgi(t, { requestTimeoutMs: 300 });
+  const app = await wsgi(t, { requestTimeoutMs: 300 });
+  const { port, find, events } = app;
   const hanging = ask(port, '/sleep?60');
   await delay(50);
   assert.equal((await hanging).status, 504);
   await find('worker', ({ state, reason }) => state === 'retiring' && /more than 0\.3 s/.test(reason ?? ''));
+  await replaced(app);
   assert.equal((await ask(port, '/no-length')).status, 200);
   const lines = events.flatMap((event) => (event.type === 'application-output' ? [event.line] : []));
   assert.match(lines.join('\n'), /wsgi_traps\.py", line \d+ in <lambda>/);
 });
 
 test('a thread that hangs does not take the others with it', { skip }, async (t) => {
-  const { port, find } = await wsgi(t, { threads: 2, requestTimeoutMs: 500 });
+  const { port, find } = await wsgi(t, { threads: 2, requestTimeoutMs: 1500 });
   const hanging = ask(port, '/sleep?60');
-  await delay(400);
-  const other = ask(port, '/sleep?0.45');
+  await delay(1200);
+  const other = ask(port, '/sleep?0.8');
   assert.equal((await hanging).status, 504);
   await find('worker', ({ state }) => state === 'retiring');
   assert.equal((await other).text, 'slept');
@@ -87,9 +132,11 @@ test('an event loop lets go of one request that hangs, and serves on', { skip },
 });
 
 test('an event loop that is blocked is replaced', { skip }, async (t) => {
-  const { port, find, events } = await asgi(t, { requestTimeoutMs: 400 });
+  const app = await asgi(t, { requestTimeoutMs: 400 });
+  const { port, find, events } = app;
   assert.equal((await ask(port, '/block')).status, 504);
   await find('worker', ({ state, reason }) => state === 'retiring' && /blocked/.test(reason ?? ''));
+  await replaced(app);
   assert.equal((await ask(port, '/ok')).status, 200);
   const lines = events.flatMap((event) => (event.type === 'application-output' ? [event.line] : []));
   assert.match(lines.join('\n'), /in block/);
@@ -132,6 +179,31 @@ test('a reload takes the new code without losing a request, and keeps the old wh
   isOver = true;
   await load;
   assert.equal(lost, 0);
+});
+
+test('an event loop is replaced under load, by a reload and after its requests, without losing one', {
+  skip,
+}, async (t) => {
+  const { handler, port, events } = await asgi(t, { workers: 2, maxRequests: 100 });
+  const statuses = new Map<number, number>();
+  let isOver = false;
+  const client = async (): Promise<void> => {
+    for (let round = 0; !isOver; round++) {
+      const answer = await ask(port, round % 2 ? '/ok' : '/echo', { method: 'POST', body: 'x' });
+      statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
+    }
+  };
+  const clients = Array.from({ length: 4 }, client);
+  await handler.reload('test');
+  await handler.reload('test');
+  const recycled = (): number =>
+    events.filter(
+      ({ type, ...rest }) => type === 'worker' && 'reason' in rest && /has answered/.test(rest.reason ?? ''),
+    ).length;
+  while (recycled() < 3) await delay(20);
+  isOver = true;
+  await Promise.all(clients);
+  assert.deepEqual([...statuses.keys()], [200]);
 });
 
 test('reload watches the files of the application and what it imports', { skip }, async (t) => {

@@ -148,6 +148,19 @@ test('a reload closes WebSockets with 1012, and clients come back to the new cod
   await once(again, 'open');
 });
 
+test('a server that stops closes WebSockets with 1012, before it waits for anything else', {
+  skip,
+}, async (t) => {
+  const stop = new AbortController();
+  const app = await traps(t, { signal: stop.signal });
+  const socket = connect(t, app, '/ws');
+  await once(socket, 'open');
+  const closed = closeOf(socket);
+  stop.abort();
+  assert.equal(await closed, '1012 service restart');
+  assert.equal((await ask(app.port, '/ok')).text, 'ok', 'the rest goes on');
+});
+
 test('WSGI answers an upgrade as an ordinary request', { skip }, async (t) => {
   const { port } = await hostPython(t, 'wsgi_traps:application');
   const headers = { Connection: 'Upgrade, close', Upgrade: 'websocket' };

@@ -204,6 +204,10 @@ const FAILURES: ReadonlyArray<readonly [path: string, reason: RegExp]> = [
   ['/raise', /ZeroDivisionError: division by zero/],
   ['/raise-iter', /RuntimeError: failed in the middle/],
   ['/system-exit', /SystemExit: 7/],
+  ['/keyboard', /KeyboardInterrupt/],
+  ['/generator-exit', /GeneratorExit/],
+  ['/recursion', /RecursionError/],
+  ['/memory', /MemoryError/],
 ];
 
 test('an application that breaks the rules gives a clean 500 and the reason in the log', {

@@ -87,6 +87,48 @@ test('closing a server that retires ends idle connections at once, and cuts no a
   await closed;
 });
 
+/** An event stream at `/`, and something else that takes its time. */
+function endless(): { readonly handler: Handler; readonly events: Readable; readonly other: Readable } {
+  const [events, other] = [new Readable({ read() {} }), new Readable({ read() {} })];
+  events.push('data: 1\n\n');
+  other.push('first ');
+  const headers = [['Content-Type', 'text/event-stream; charset=utf-8']] as const;
+  const handler: Handler = {
+    handle: ({ path }) =>
+      path === '/' ? { status: 200, headers, body: events } : { status: 200, headers: [], body: other },
+  };
+  return { handler, events, other };
+}
+
+test('a server that stops ends event streams at once and in order, other answers when they are complete', async (t) => {
+  const { handler, events, other } = endless();
+  const server = await serve(t, handler);
+  const [stream, file] = ['/', '/other'].map((path) => {
+    const socket = connect(server.port, '127.0.0.1');
+    socket.write(REQUEST.replace('/', path));
+    return socket;
+  }) as [Socket, Socket];
+  await Promise.all([once(stream, 'readable'), once(file, 'readable')]);
+  const closed = server.close();
+  assert.match(await text(stream), /\r\n\r\n9\r\ndata: 1\n\n\r\n0\r\n\r\n$/);
+  assert.ok(events.destroyed);
+  other.push('last');
+  other.push(null);
+  assert.match(await text(file), /first [\s\S]*last\r\n0\r\n\r\n$/);
+  await closed;
+});
+
+test('HTTP/2: a server that stops ends event streams at once', async (t) => {
+  const { handler, events } = endless();
+  const server = await serve(t, handler, { http2: 'prior-knowledge' });
+  const session = connectHttp2(`http://127.0.0.1:${server.port}`);
+  t.after(() => session.destroy());
+  const stream = session.request({ ':path': '/' });
+  await once(stream, 'data');
+  await Promise.all([server.close(), once(stream, 'close')]);
+  assert.ok(events.destroyed);
+});
+
 test('HTTP/2: requests of that time are answered, and then the client is told to go', async (t) => {
   const server = await serve(t, HELLO, { http2: 'prior-knowledge' });
   const session = connectHttp2(`http://127.0.0.1:${server.port}`);

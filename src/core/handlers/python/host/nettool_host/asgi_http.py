@@ -18,7 +18,7 @@ class HttpExchange:
     chunks = ()  # content that was not yet asked for
     length = -1
     sent = 0
-    begun = done = gone = False
+    begun = done = gone = asked = False
     taken = False  # the application has been given the end of the content
     trailers = None  # a list, once fields after the content were announced
 
@@ -101,6 +101,9 @@ class HttpExchange:
                     return {"type": "http.request", "body": b"", "more_body": False}
             if self.gone or self.done:
                 return {"type": "http.disconnect"}
+            if not self.ended and not self.asked:
+                self.asked = True  # now the client is told to send it, if it waits for that
+                self.host.emit(frame(TOOK, self.ident))
             if self.waiter is None or self.waiter.done():
                 self.waiter = self.host.loop.create_future()
             # Several tasks may wait here at once; one that is cancelled must not take the others along.

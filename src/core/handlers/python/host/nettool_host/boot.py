@@ -30,6 +30,7 @@ def main():
     # What the application forks must not keep our streams open when this process is gone.
     os.register_at_fork(after_in_child=lambda: [stream.close() for stream in [control, *streams]])
     dump_stacks_on_quit()
+    leave_the_end_to_the_front()
     sys.argv[:] = [config["target"]]
     try:
         found = discover.find(config)
@@ -146,6 +147,18 @@ def listen(control, slots):
     # The front is gone. What still runs gets a moment; nothing may outlive it.
     threading.Event().wait(5)
     os._exit(1)
+
+
+def leave_the_end_to_the_front():
+    """SIGTERM to all processes of a service (systemd's way) is the front's to obey: it drains, then closes our streams."""
+    worker = os.getpid()
+
+    def pass_over(number, _frame):
+        if os.getpid() != worker:  # what the application has forked ends when it is told to
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, pass_over)
 
 
 def dump_stacks_on_quit():

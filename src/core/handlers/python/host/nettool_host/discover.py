@@ -99,11 +99,15 @@ def pick(module, name, config):
         factory = getattr(module, candidate, None)
         if inspect.isroutine(factory):
             return candidate + "()", call_factory(factory, candidate), "what the factory makes"
-    near = sorted(key for key, value in vars(module).items() if callable(value) and not key.startswith("_"))
     raise NotFound(
         "no application in the module %s: looked for %s, %s(); it has %s"
-        % (module.__name__, ", ".join(NAMES), "(), ".join(FACTORIES), ", ".join(near[:8]) or "no callables")
+        % (module.__name__, ", ".join(NAMES), "(), ".join(FACTORIES), callables_of(module))
     )
+
+
+def callables_of(module):
+    names = sorted(key for key, value in vars(module).items() if callable(value) and not key.startswith("_"))
+    return ", ".join(names[:8]) or "no callables"
 
 
 def pick_named(module, name, config):
@@ -111,7 +115,7 @@ def pick_named(module, name, config):
     value = module
     for part in (call.group(1) if call else name).split("."):
         if not hasattr(value, part):
-            raise NotFound("the module %s has no %s" % (module.__name__, name))
+            raise NotFound("the module %s has no %s; it has %s" % (module.__name__, name, callables_of(module)))
         value = getattr(value, part)
     if call or config.get("factory"):
         arguments = literal_arguments(call.group(2)) if call else ((), {})
@@ -250,4 +254,5 @@ def choose_django(folder, project, there, wanted):
 
 
 def describe(value):
-    return "it is %s" % ("None" if value is None else "a " + type(value).__name__)
+    name = type(value).__name__
+    return "it is None" if value is None else "it is %s %s" % ("an" if name[0] in "aeiou" else "a", name)

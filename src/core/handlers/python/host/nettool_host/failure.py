@@ -33,7 +33,9 @@ def report(problem):
         entry = entry.tb_next
     try:
         text = "".join(traceback.format_exception(type(problem), problem, entry))
-        summary = "".join(traceback.format_exception_only(type(problem), problem)).strip().splitlines()[-1]
+        # What a SyntaxError shows of its file comes indented, ahead of what it says.
+        said = (part for part in traceback.format_exception_only(type(problem), problem) if part[0] != " ")
+        summary = next(said).strip().splitlines()[0]
     except Exception:  # an exception whose own str() fails
         text = summary = type(problem).__name__
     return clean(summary), clean(text)
