@@ -34,7 +34,8 @@ function viewDev(event: RequestEvent, style: Style): string {
   ];
   const status = (paint ?? style.red)(String(event.status));
   const details = style.dim(`${event.durationMs.toFixed(1)} ms ${event.bytes} bytes${viewService(event)}`);
-  const left = event.aborted === true ? style.yellow(' (client left)') : '';
+  const why = event.error === undefined ? 'client left' : 'broken off';
+  const left = event.aborted === true ? style.yellow(` (${why})`) : '';
   return `${time} ${style.bold(escapeLine(event.method))} ${escapeLine(event.target)} ${status} ${details}${left}`;
 }
 

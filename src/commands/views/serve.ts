@@ -53,7 +53,8 @@ function viewListening({ urls, port }: ListeningEvent, options: ServeViewOptions
 }
 
 /** What the client did wrong is in the log, if there is one; what went wrong here is said in any case. */
-function viewFailure({ method, target, status, error }: RequestEvent, style: Style): string | undefined {
-  if (error === undefined || status < 500) return undefined;
+function viewFailure(event: RequestEvent, style: Style): string | undefined {
+  const { method, target, status, error, aborted } = event;
+  if (error === undefined || (status < 500 && aborted !== true)) return undefined;
   return `${style.red(`${escapeLine(method)} ${escapeLine(target)} failed:`)} ${escapeLine(error)}`;
 }

@@ -45,9 +45,9 @@ export interface RequestEvent extends Omit<ServiceNote, 'queueMs'> {
   readonly host: string | null;
   readonly userAgent: string | null;
   readonly referer: string | null;
-  /** The client left, or the answer could not be completed. */
+  /** Not all of the answer was sent: the client left, unless `error` says otherwise. */
   readonly aborted?: boolean;
-  /** Why a 4xx was answered by the server itself, or a 5xx: for the log only. */
+  /** Why a 4xx was answered by the server itself, a 5xx, or an answer was broken off: for the log only. */
   readonly error?: string;
 }
 
@@ -152,7 +152,7 @@ export interface ServeOptions {
   readonly onEvent: (event: ServerEvent) => void;
   /** Which events are wanted; all but those of connections unless given. What is not wanted costs nothing. */
   readonly events?: readonly ServerEvent['type'][];
-  /** Of the requests, only those that were answered with 500 or more: nothing else is timed or told. */
+  /** Of the requests, only those that failed, with 500 or more or half-way: nothing else is timed or told. */
   readonly failuresOnly?: boolean;
   /** How long running answers may take once the server stops, in milliseconds. */
   readonly graceMs?: number;

@@ -1,5 +1,6 @@
 import { NettoolError, toNettoolError } from '../../errors.js';
 import type { Body, HeaderList, HttpResponse, IncomingRequest } from '../../http/messages.js';
+import { isEventStream } from '../../http/server/send-content.js';
 import { AnswerBody } from './answer-body.js';
 import { closeAnswerFile, openAnswerFile } from './answer-file.js';
 import { parseHead, toText } from './answer-head.js';
@@ -50,6 +51,7 @@ export class HttpExchange implements Exchange {
   #pump: ContentPump | undefined;
   #body: AnswerBody | undefined;
   #trailers: PromiseWithResolvers<HeaderList> | undefined;
+  #streamed: HttpResponse | undefined;
   #onAbort: (() => void) | undefined;
 
   constructor(owner: ExchangeOwner, request: IncomingRequest, opening: OpeningFrame) {
@@ -123,6 +125,17 @@ export class HttpExchange implements Exchange {
     if (this.#phase !== 'over') this.#fail({ status: 502, message });
   }
 
+  /** What goes on for ever ends in order: its client comes back, to newer code. */
+  onRetire(): void {
+    const answer = this.#streamed;
+    if (this.isOver || answer === undefined || !isEventStream(answer) || answer.trailers !== undefined)
+      return;
+    this.lane?.abort(this);
+    this.#finish();
+    // What a thread still has to say has nowhere to go.
+    this.#body = undefined;
+  }
+
   watch(now: number): void {
     if (now - this.askedAt < WATCH_AFTER_MS || this.#phase === 'over') return;
     this.#watchClient();
@@ -178,6 +191,7 @@ export class HttpExchange implements Exchange {
     if (body !== undefined) response.body = body;
     const trailers = this.#trailers?.promise;
     if (trailers !== undefined) response.trailers = () => trailers;
+    if (this.#body !== undefined) this.#streamed = response;
     this.#settle(response);
   }
 
@@ -220,12 +234,13 @@ export class HttpExchange implements Exchange {
     else this.#body?.destroy(error);
   }
 
-  /** The client has gone. */
+  /** Nobody will hear the rest: the client has gone, or the server stops. */
   #leave(): void {
     if (this.#phase === 'over' || this.#isGone) return;
     this.#isGone = true;
     this.#unwatch();
     this.lane?.abort(this);
+    this.#body?.destroy(this.#request.signal.reason);
     // Nobody reads it; the promise must not stay open for ever.
     if (this.#phase === 'waiting') this.#settle({ status: 503, headers: [] });
   }

@@ -57,7 +57,7 @@ export class Connection implements Origin, Timed {
     context.clock.watch(this);
     socket.on('end', () => this.#onEnd());
     socket.on('close', () => this.#onClose());
-    socket.on('error', () => {}); // the reason follows as 'close'
+    socket.on('error', () => {}); // the end follows as 'close'
   }
 
   get tls(): TlsDetails | undefined {
@@ -86,7 +86,6 @@ export class Connection implements Origin, Timed {
     return this.#isReading;
   }
 
-  /** The server stops: an idle connection ends now, a busy one after its answer, which ends now if it would never. */
   drain(isLate: boolean): void {
     this.#exchange?.drain(isLate);
     if (this.#state !== 'head' || this.#ahead !== undefined) return;

@@ -149,9 +149,7 @@ export class ServerContext {
 
   reportRequest(timed: TimedRequest, outcome: Outcome): void {
     this.requests += 1;
-    const { status, aborted, error } = outcome;
-    const isFailure = status >= 500 || (aborted && error !== undefined);
-    if (!this.wantsRequests && !(this.#wantsFailures && isFailure)) return;
+    if (!this.wantsRequests && !(this.#wantsFailures && isFailure(outcome))) return;
     this.#tell(timed.request, timed, outcome);
   }
 
@@ -171,7 +169,7 @@ export class ServerContext {
     const handlerMs = Math.max(0, (answered || ended) - called - waited);
     // What runs in this process is a worker that cannot tell more than we know.
     const { workerMs = service.workerPid === undefined ? undefined : handlerMs, upstreamMs } = service;
-    const reason = service.reason ?? (outcome.status >= 500 ? error : undefined);
+    const reason = service.reason ?? (isFailure(outcome) ? error : undefined);
     this.#emit({
       type: 'request',
       time: new Date().toISOString(),
@@ -199,6 +197,11 @@ export class ServerContext {
       ...(reason !== undefined && { reason }),
     });
   }
+}
+
+/** Whether it went wrong on our side. */
+function isFailure({ status, aborted, error }: Outcome): boolean {
+  return status >= 500 || (aborted && error !== undefined);
 }
 
 function toSentence(error: unknown): string {

@@ -139,13 +139,8 @@ export class Exchange implements RequestOwner, Sender {
     const { context, cut } = this.origin;
     this.#phase = 'over';
     this.request.abort(cut);
-    if (phase !== 'handling') return;
-    context.reportRequest(this, {
-      status: cut === undefined ? 499 : 503,
-      bytes: 0,
-      aborted: true,
-      error: cut,
-    });
+    const status = cut === undefined ? 499 : 503;
+    if (phase === 'handling') context.reportRequest(this, { status, bytes: 0, aborted: true, error: cut });
   }
 
   earlyHints(headers: HeaderList): void {

@@ -26,6 +26,8 @@ export class Http2Exchange implements Timed, RequestOwner, BodyOwner {
   #outcome = { status: 499, bytes: 0, aborted: true, error: undefined as unknown };
   #bytesSeen = -1;
   #isEndless = false;
+  /** It was endless, and that is all of it. */
+  #isEnded = false;
 
   constructor(
     stream: ServerHttp2Stream,
@@ -80,8 +82,10 @@ export class Http2Exchange implements Timed, RequestOwner, BodyOwner {
 
   /** The server stops: what would never end ends now; late, who only waits for more to send is told to give up. */
   drain(isLate: boolean): void {
-    if (this.#isEndless) this.#stream.destroy();
-    else if (isLate && this.#isQuiet()) this.#outcome.error ??= new ServerStopped();
+    if (this.#isEndless) {
+      this.#isEnded = true;
+      this.#stream.destroy();
+    } else if (isLate && this.#isQuiet()) this.#outcome.error ??= new ServerStopped();
     else return;
     this.request.abort(new ServerStopped());
   }
@@ -201,7 +205,7 @@ export class Http2Exchange implements Timed, RequestOwner, BodyOwner {
       this.#watchSending();
     });
     pipeline(body, stream, (error) => {
-      if (error == null) return;
+      if (error == null || this.#isEnded) return;
       this.#outcome.aborted = true;
       stream.close(constants.NGHTTP2_INTERNAL_ERROR);
     });
@@ -226,7 +230,8 @@ export class Http2Exchange implements Timed, RequestOwner, BodyOwner {
 
   #closed(): void {
     this.#context.clock.unwatch(this);
-    const isWhole = this.#stream.rstCode === constants.NGHTTP2_NO_ERROR;
+    const { rstCode, aborted } = this.#stream;
+    const isWhole = this.#isEnded || (rstCode === constants.NGHTTP2_NO_ERROR && !aborted);
     if (!isWhole || this.#outcome.status === 499) this.request.abort();
     this.#context.reportRequest(this, { ...this.#outcome, aborted: this.#outcome.aborted || !isWhole });
   }

@@ -56,6 +56,8 @@ class Http2Connection implements AnyConnection, Origin, Timed {
     this.deadline = context.clock.after(context.timers.headMs);
     context.clock.watch(this);
     session.on('error', () => {});
+    // Only streams are half-closed here: a client that ends the connection has left, and node:http2 does not see it.
+    socket.on('end', () => session.destroy());
     session.on('stream', (stream, _headers, _flags, rawHeaders) => this.#begin(stream, rawHeaders));
     session.on('close', () => {
       context.clock.unwatch(this);
