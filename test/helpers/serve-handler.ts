@@ -7,7 +7,7 @@ import type { HandlerEvent } from '../../src/core/handlers/handler-events.js';
 import type { Handler } from '../../src/core/http/handler.js';
 import type { HeaderPair, IncomingRequest } from '../../src/core/http/messages.js';
 import { serveHttp } from '../../src/core/http/server/index.js';
-import type { RequestEvent } from '../../src/core/http/server-types.js';
+import type { RequestEvent, RunningServer } from '../../src/core/http/server-types.js';
 import { parseTarget } from '../../src/core/http/target.js';
 
 /** A handler behind a real server on a free port, gone when the test is over. */
@@ -15,6 +15,7 @@ export interface ServedHandler {
   /** `http://127.0.0.1:port`, without a slash. */
   readonly origin: string;
   readonly port: number;
+  readonly server: RunningServer;
   readonly requests: RequestEvent[];
   /** Writes bytes as they are and returns everything that comes back until the server closes. */
   raw(bytes: string | Buffer): Promise<string>;
@@ -37,6 +38,7 @@ export async function serveHandler(t: TestContext, handler: Handler): Promise<Se
   return {
     origin: `http://127.0.0.1:${server.port}`,
     port: server.port,
+    server,
     requests,
     raw: (bytes) => rawExchange(server.port, bytes),
   };

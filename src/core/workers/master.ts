@@ -82,11 +82,11 @@ class Master<W extends WorkerProcess> implements WorkerMaster<W> {
     if (!seat.replacing) void this.#restart(seat);
   }
 
-  async stop(): Promise<void> {
+  async stop(graceMs = this.#options.graceMs): Promise<void> {
     this.#stopping.abort();
     for (const seat of this.#seats) {
       seat.epoch++;
-      if (seat.member !== undefined) this.#retire(seat.member, 'the server stops', this.#options.graceMs);
+      if (seat.member !== undefined) this.#retire(seat.member, 'the server stops', graceMs);
       seat.member = undefined;
     }
     await Promise.all([...this.#booting].map((worker) => worker.stop(0)));

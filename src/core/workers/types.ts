@@ -75,8 +75,8 @@ export interface WorkerMaster<W extends WorkerProcess> {
   count(worker: W, requests: number): void;
   /** Replaces a worker that is stuck: what else it works on may take `graceMs`, then it is killed. */
   discard(worker: W, reason: string, graceMs: number): void;
-  /** Ends all workers: what they work on is finished within the grace period. */
-  stop(): Promise<void>;
+  /** Ends all workers: what they work on is finished within the grace period, or what is left of it. */
+  stop(graceMs?: number): Promise<void>;
   /** Whether workers keep failing, so that waiting for one makes no sense. */
   readonly failing: boolean;
 }

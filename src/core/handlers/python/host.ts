@@ -44,6 +44,8 @@ export class PythonHost implements ExchangeOwner {
   #info: ApplicationInfo | undefined;
   #watch: FolderWatch | undefined;
   #closing: Promise<void> | undefined;
+  /** By `performance.now()`: the end of the time that running requests have, once the server stops. */
+  #stopsAt: number | undefined;
   #exchangePlace: ExchangePlace | undefined;
 
   constructor(options: SettledOptions, place: PythonPlace) {
@@ -127,6 +129,7 @@ export class PythonHost implements ExchangeOwner {
 
   /** No more requests are to come: what goes on for ever ends, the rest is finished. */
   retire(): void {
+    this.#stopsAt = performance.now() + this.#options.graceMs;
     for (const worker of this.#live) worker.endEndless();
   }
 
@@ -267,7 +270,9 @@ export class PythonHost implements ExchangeOwner {
 
   async #close(): Promise<void> {
     this.#watch?.close();
-    await this.#master.stop();
+    const leftMs = (this.#stopsAt ?? Infinity) - performance.now();
+    // Not 0, which would be at once: its shutdown takes a moment.
+    await this.#master.stop(Math.max(1, Math.min(this.#options.graceMs, leftMs)));
     this.#webSockets.close();
   }
 }

@@ -127,13 +127,17 @@ test('a client that leaves ends the request, the response and the socket, and is
       req.on('aborted', () => seen.push('aborted')); res.on('close', () => seen.push(res.writableFinished));
       req.on('close', () => globalThis.left([...seen, req.socket.destroyed])); if (req.url === '/begun') res.write('x'); else globalThis.begun(); }`,
   );
-  for (const path of ['/', '/begun']) {
+  for (const [path, how] of [
+    ['/', 'resetAndDestroy'],
+    ['/begun', 'resetAndDestroy'],
+    ['/begun', 'destroy'],
+  ] as const) {
     const left = told<unknown[]>('left');
     const begun = told('begun');
     const socket = await openSocket(t, port);
     socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
     await (path === '/' ? begun : once(socket, 'data'));
-    socket.resetAndDestroy();
+    socket[how]();
     assert.deepEqual(await left, ['aborted', false, true]);
   }
   assert.deepEqual(
