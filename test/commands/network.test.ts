@@ -14,7 +14,7 @@ import { createAuthority } from '../helpers/certificates.js';
 import { startHttp } from '../helpers/http-server.js';
 import { parseLines, run } from '../helpers/run.js';
 import { spawnNettool } from '../helpers/spawn.js';
-import { listen, startStub } from '../helpers/stub-server.js';
+import { listen } from '../helpers/stub-server.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 test('--resolve, -4, --interface and --unix-socket choose where the connection goes', async (t) => {
@@ -200,16 +200,16 @@ test('HTTP/2: what breaks is told as over HTTP/1.1', async (t) => {
   }
 });
 
-test('the idle clock is right to 50 ms, also after an upload', async (t) => {
-  const { url } = await startStub(t, () => {});
+test('the idle clock ends when it says, also after an upload', async (t) => {
+  // Later than the clock, whatever else the machine does: both are timers of this process.
+  const { url } = await startHttp(t, (res) => void setTimeout(() => res.end('too late'), 480));
   for (const argv of [
     ['get', url],
     ['post', url, 'a=1'],
   ]) {
     const startedAt = performance.now();
     assert.equal((await run([...argv, '--idle-timeout', '400ms'])).code, 28);
-    const elapsed = performance.now() - startedAt;
-    assert.ok(elapsed > 395 && elapsed < 480, String(elapsed));
+    assert.ok(performance.now() - startedAt > 395);
   }
 });
 

@@ -131,6 +131,8 @@ test('a reader that stands still holds the sender up; Ctrl-C still works; memory
   const port = await portOf(server);
   for (const flags of [[], ['--limit-rate', '1g']]) {
     const client = spawnNettool(t, ['tcp-client', '127.0.0.1', String(port), '--send', '', ...flags]);
+    // Before its first byte it may still be starting, and know nothing of Ctrl-C.
+    await once(client.child.stdout, 'data');
     client.child.stdout.pause();
     // Not an event: that nothing more happens is what is waited for.
     await new Promise((resolve) => setTimeout(resolve, 1500));
@@ -142,6 +144,17 @@ test('a reader that stands still holds the sender up; Ctrl-C still works; memory
   assert.ok(residentMib(server.child.pid) < MOST_MIB);
   server.child.kill('SIGTERM');
   assert.equal((await server.done).code, 0);
+});
+
+test('Ctrl-C ends a client that writes to a pipe', async (t) => {
+  const server = spawnNettool(t, ['tcp-server', '0', '--source']);
+  const port = await portOf(server);
+  const pipe = join(tempDir(t), 'pipe');
+  const client = `mkfifo ${pipe}; ${NETTOOL} tcp-client 127.0.0.1 ${port} --send '' > ${pipe} & pid=$!`;
+  const reader = `{ head -c 1 > /dev/null; kill -INT $pid; cat > /dev/null; } < ${pipe}; wait $pid; echo $?`;
+  const { output, stderr } = await startShell(t, `${client}\n${reader}`).done;
+  assert.equal(output.toString(), '130\n');
+  assert.match(stderr, /ended by us [^\n]*\nnettool tcp-client: interrupted\n$/);
 });
 
 test('a reader that goes away ends the client quietly with 0', async (t) => {

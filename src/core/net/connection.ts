@@ -246,7 +246,7 @@ export class Connection {
       this.touch();
     });
     if (splice === undefined) return false;
-    this.stopSplice = splice.stop;
+    this.stopSplice = () => splice.stop();
     splice.done.then((end) => {
       this.stopSplice = undefined;
       // Who owns the pipe meets the same end of it, and knows what that means.

@@ -132,7 +132,7 @@ test('an event loop lets go of one request that hangs, and serves on', { skip },
 });
 
 test('an event loop that is blocked is replaced', { skip }, async (t) => {
-  const app = await asgi(t, { requestTimeoutMs: 400 });
+  const app = await asgi(t, { requestTimeoutMs: 1000 });
   const { port, find, events } = app;
   assert.equal((await ask(port, '/block')).status, 504);
   await find('worker', ({ state, reason }) => state === 'retiring' && /blocked/.test(reason ?? ''));
