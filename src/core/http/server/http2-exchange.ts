@@ -100,6 +100,7 @@ export class Http2Exchange implements Timed, RequestOwner, BodyOwner {
   /** The server stops and waits no longer. */
   cut(): void {
     if (this.#outcome.status === 499) this.#outcome.status = 503;
+    this.#outcome.aborted = true;
     this.#outcome.error ??= new ServerStopped();
   }
 
