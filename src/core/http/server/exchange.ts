@@ -28,6 +28,7 @@ export class Exchange implements RequestOwner, Sender {
   #status = 0;
   #probeMs = FIRST_PROBE_MS;
   #cause: unknown;
+  #told: Error | undefined;
 
   constructor(head: Head, host: Connection, keepAlive: boolean, arrived: number) {
     this.origin = host;
@@ -128,9 +129,9 @@ export class Exchange implements RequestOwner, Sender {
   drain(isLate: boolean): void {
     const { source } = this.origin.wire;
     if (source?.end !== undefined) source.end();
-    else if (isLate && source?.isQuiet?.() === true) this.#cause ??= new ServerStopped();
-    else return;
-    this.request.abort(new ServerStopped());
+    else if (!isLate || source?.isQuiet?.() !== true) return;
+    this.#told ??= new ServerStopped();
+    this.request.abort(this.#told);
   }
 
   /** The connection is gone. */
@@ -213,7 +214,7 @@ export class Exchange implements RequestOwner, Sender {
       status: this.#status,
       bytes,
       aborted: error !== undefined,
-      error: this.#cause ?? (isGone ? origin.cut : error),
+      error: this.#cause ?? (error && (this.#told ?? (isGone ? origin.cut : error))),
     });
     if (isGone) return;
     if (error !== undefined) {

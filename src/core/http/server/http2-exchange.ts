@@ -24,6 +24,7 @@ export class Http2Exchange implements Timed, RequestOwner, BodyOwner {
   readonly #context: ServerContext;
   #mustContinue: boolean;
   #outcome = { status: 499, bytes: 0, aborted: true, error: undefined as unknown };
+  #told: Error | undefined;
   #bytesSeen = -1;
   #isEndless = false;
   /** It was endless, and that is all of it. */
@@ -85,9 +86,9 @@ export class Http2Exchange implements Timed, RequestOwner, BodyOwner {
     if (this.#isEndless) {
       this.#isEnded = true;
       this.#stream.destroy();
-    } else if (isLate && this.#isQuiet()) this.#outcome.error ??= new ServerStopped();
-    else return;
-    this.request.abort(new ServerStopped());
+    } else if (!isLate || !this.#isQuiet()) return;
+    this.#told ??= new ServerStopped();
+    this.request.abort(this.#told);
   }
 
   #isQuiet(): boolean {
@@ -201,6 +202,9 @@ export class Http2Exchange implements Timed, RequestOwner, BodyOwner {
     this.#isEndless = isEventStream(response);
     // Before the pipeline ends the stream for it, after which nobody could tell whose fault it was.
     body.on('error', (error) => this.#failed(error));
+    body.on('close', () => {
+      if (!body.readableEnded) this.#failed(new Error('the content ended too early'));
+    });
     body.on('data', (chunk: Buffer) => {
       this.#outcome.bytes += chunk.length;
       this.#watchSending();
@@ -214,7 +218,7 @@ export class Http2Exchange implements Timed, RequestOwner, BodyOwner {
 
   /** The content fails: not because the client has left, or it would be no failure. */
   #failed(error: Error): void {
-    if (!this.#stream.aborted && !this.#stream.destroyed) this.#outcome.error ??= error;
+    if (!this.#stream.aborted && !this.#stream.destroyed) this.#outcome.error ??= this.#told ?? error;
   }
 
   /** A client that opens no window holds what it asked for (the "HTTP/2 bomb"): not for ever. */

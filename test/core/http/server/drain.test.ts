@@ -32,13 +32,18 @@ function requests({ events }: TestServer) {
 }
 
 /** A server whose handler ends its answer when it is told that nobody waits for it. */
-async function obedient(t: TestContext, type: string, options: Partial<ServeOptions> = {}) {
+async function obedient(
+  t: TestContext,
+  type: string,
+  options: Partial<ServeOptions> = {},
+  obey = (body: Readable, reason: Error): unknown => body.destroy(reason),
+) {
   const told = Promise.withResolvers<string>();
   const answer = ({ signal }: IncomingRequest): HttpResponse => {
     const response = begin(type);
     signal.addEventListener('abort', () => {
       told.resolve((signal.reason as Error).message);
-      response.body.destroy(signal.reason);
+      obey(response.body, signal.reason);
     });
     return response;
   };
@@ -72,6 +77,20 @@ for (const http2 of [false, 'prior-knowledge'] as const) {
     assert.equal(served.events.at(-1)?.type, 'closed');
   });
 }
+
+test('who is told may still end in order, and then nothing was cut', async (t) => {
+  const end = (body: Readable): void => {
+    body.push('bye');
+    body.push(null);
+  };
+  const { told, test: served } = await obedient(t, 'application/x-ndjson', { graceMs: 1000 }, end);
+  const client = await reading(served.port);
+  const closed = served.server.close();
+  assert.equal(await told, STOPPED);
+  assert.match(await client.toEnd(), /bye\r\n0\r\n\r\n$/);
+  await closed;
+  assert.deepEqual(requests(served), [{ status: 200, aborted: undefined, error: undefined }]);
+});
 
 test('an answer that flows has all of the grace time', async (t) => {
   const until = performance.now() + 1500;
