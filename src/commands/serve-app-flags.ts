@@ -15,6 +15,7 @@ export interface AppFlags {
   readonly proxy?: readonly MountFlag[];
   readonly cgi?: readonly MountFlag[];
   readonly fastcgi?: readonly MountFlag[];
+  readonly fastcgiApp?: readonly MountFlag[];
   readonly fastcgiRoot?: string;
   readonly fastcgiExt?: readonly string[];
   readonly env?: readonly string[];
@@ -58,6 +59,11 @@ export function addAppFlags(command: Command): Command {
     .option(
       '--fastcgi <prefix=address>',
       'have host:port or unix:/path run the scripts of the target folder (repeatable)',
+      collectMount,
+    )
+    .option(
+      '--fastcgi-app <prefix=address>',
+      'pass every request on to a FastCGI application that has no scripts (repeatable)',
       collectMount,
     )
     .optionsGroup('Scripts (--fastcgi):')

@@ -3,12 +3,13 @@ import { availableParallelism } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { NettoolError } from '../core/errors.js';
 import type { HandlerTarget, MountTarget } from '../core/handlers/index.js';
+import type { StaticTarget } from '../core/handlers/static/index.js';
 import type { Context } from './context.js';
 import { parsePort } from './options.js';
 import type { AppFlags, MountFlag } from './serve-app-flags.js';
 import { type FolderFlags, toFolderFeatures } from './serve-folder-flags.js';
 import { refuseMissing } from './serve-missing.js';
-import { givenVariables, toCgi, toFastcgi } from './serve-scripts.js';
+import { givenVariables, isSentAsItIs, shared, toCgi, toFastcgi, toWithheld } from './serve-scripts.js';
 import type { ServerFlags } from './serve-server-flags.js';
 import { type StaticFlags, toStaticOptions } from './serve-static-flags.js';
 
@@ -45,12 +46,13 @@ const HEALTH_CHECK = { intervalMs: 10_000, timeoutMs: 5000 };
 export async function planServe(args: readonly unknown[], options: TargetOptions): Promise<ServePlan> {
   const { context, flags } = options;
   const { name, port } = readArguments(context, args as [string | undefined, string | undefined], flags);
-  const isPlain = flags.static?.some((value) => typeof value !== 'object') === true;
+  const isPlain = isSentAsItIs(flags);
   const target = await toTarget(name, '', isPlain, options);
   const folder = target.kind === 'static' ? target : undefined;
   const mounts: MountTarget[] = [{ prefix: '', target }];
   for (const value of flags.static ?? []) {
-    if (typeof value === 'object') mounts.push(toStaticMount(value, options));
+    if (typeof value !== 'object') continue;
+    mounts.push({ prefix: value.prefix, target: toFiles(resolve(context.io.cwd, value.value), options) });
   }
   for (const { prefix, value } of flags.app ?? [])
     mounts.push({ prefix, target: await toTarget(await entryOf(value, context), prefix, false, options) });
@@ -60,6 +62,10 @@ export async function planServe(args: readonly unknown[], options: TargetOptions
     mounts.push({ prefix: flag.prefix, target: toCgi(flag, folder, options) });
   for (const flag of flags.fastcgi ?? [])
     mounts.push({ prefix: flag.prefix, target: toFastcgi(flag, folder, options) });
+  for (const { prefix, value } of flags.fastcgiApp ?? []) {
+    const target = { address: value, prefix, ...shared(options) };
+    mounts.push({ prefix, target: { kind: 'fastcgi', options: target } });
+  }
   const codeFolders = mounts.flatMap((mount) =>
     mount.target.kind === 'js' ? dirname(mount.target.options.file) : [],
   );
@@ -111,12 +117,7 @@ async function toTarget(
     return toPython(name, prefix, options);
   }
   if (!isPlain && isApplication) return toJs(name, path, prefix, options);
-  return {
-    kind: 'static',
-    root: path,
-    ...toStaticOptions(flags),
-    features: toFolderFeatures(context, path, flags),
-  };
+  return { ...toFiles(path, options), features: toFolderFeatures(context, path, flags) };
 }
 
 /** `--app` names an application, so a folder stands for the module in it. */
@@ -184,9 +185,9 @@ function toJs(
   };
 }
 
-function toStaticMount({ prefix, value }: MountFlag, { context, flags }: TargetOptions): MountTarget {
-  const root = resolve(context.io.cwd, value);
-  return { prefix, target: { kind: 'static', root, ...toStaticOptions(flags) } };
+function toFiles(root: string, options: TargetOptions): StaticTarget {
+  const withheld = toWithheld(options);
+  return { kind: 'static', root, ...toStaticOptions(options.flags), ...(withheld && { withheld }) };
 }
 
 async function toProxy(

@@ -17,7 +17,7 @@ export type HandlerTarget =
   | { readonly kind: 'js'; readonly options: JsOptions }
   | { readonly kind: 'proxy'; readonly options: ProxyOptions }
   | { readonly kind: 'cgi'; readonly options: CgiOptions }
-  | { readonly kind: 'fastcgi'; readonly options: FastcgiOptions; readonly files: StaticTarget };
+  | { readonly kind: 'fastcgi'; readonly options: FastcgiOptions; readonly files?: StaticTarget };
 
 /** Nothing. Scripts are not to be had as files either, and no redirect goes round between two folders of them. */
 const NOTHING: Handler = { handle: ({ headers }) => errorResponse(404, headers) };
@@ -61,6 +61,7 @@ export async function createHandler(
     }
     case 'fastcgi': {
       const { createFastcgiHandler } = await import('./fastcgi/index.js');
+      if (target.files === undefined) return createFastcgiHandler(target.options);
       // The pictures and style sheets beside the scripts.
       const fallback = underPrefix(await createHandler(target.files), target.options.prefix ?? '');
       return createFastcgiHandler({ ...target.options, fallback });

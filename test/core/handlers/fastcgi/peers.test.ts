@@ -34,11 +34,8 @@ async function start(t: TestContext, respond: (socket: Socket, request: number) 
   t.after(() => application.close());
   const { port } = application.address() as AddressInfo;
   const events = new Events();
-  const root = tempDir(t);
   const handler = createFastcgiHandler({
     address: `127.0.0.1:${port}`,
-    root,
-    checksFiles: false,
     timeoutMs: 500,
     onEvent: events.add,
   });
