@@ -22,6 +22,8 @@ export interface OperationOptions {
 /** What stands around a site: who may come in how often, what every answer says, what operators ask for. */
 export interface Operation {
   wrap(handler: Handler): Handler;
+  /** What operators get at a port of their own, with `--admin`. */
+  readonly admin?: Handler;
   /** Counts, with `--metrics`. */
   readonly onEvent?: (event: ServerEvent) => void;
   readonly snapshot?: () => MetricsSnapshot;
@@ -34,6 +36,7 @@ export async function createOperation(options: OperationOptions): Promise<Operat
   const { flags, isTrusted, isTls, addSecret } = options;
   const { wrap } = await import('../core/http/wrappers/wrap.js');
   const wrappers: Wrapper[] = [];
+  const forOperators: Wrapper[] = [];
   if (flags.requestId === true) {
     const { nameRequests } = await import('../core/http/wrappers/request-id.js');
     wrappers.push(nameRequests(isTrusted));
@@ -45,10 +48,11 @@ export async function createOperation(options: OperationOptions): Promise<Operat
   wrappers.push(...(await fieldWrappers(flags, isTls)));
   if (flags.health !== undefined) {
     const { answerAt } = await import('../core/http/wrappers/answer-at.js');
-    wrappers.push(answerAt(flags.health, 'text/plain; charset=utf-8', () => 'ok\n'));
+    forOperators.push(answerAt(flags.health, 'text/plain; charset=utf-8', () => 'ok\n'));
   }
   const metrics = await createMetricsWrapper(options);
-  if (metrics !== undefined) wrappers.push(metrics.wrapper);
+  if (metrics !== undefined) forOperators.push(metrics.wrapper);
+  if (flags.admin === undefined) wrappers.push(...forOperators);
   if (flags.rateLimit !== undefined) {
     const { limitRequests } = await import('../core/http/wrappers/rate-limit.js');
     wrappers.push(limitRequests(flags.rateLimit));
@@ -57,8 +61,14 @@ export async function createOperation(options: OperationOptions): Promise<Operat
   if (users !== undefined) wrappers.push(users);
   return {
     wrap: (handler) => wrap(handler, ...wrappers),
+    ...(flags.admin !== undefined && { admin: wrap(await createNothing(), ...forOperators) }),
     ...(metrics !== undefined && { onEvent: metrics.onEvent, snapshot: metrics.snapshot }),
   };
+}
+
+async function createNothing(): Promise<Handler> {
+  const { errorResponse } = await import('../core/http/error-response.js');
+  return { handle: ({ headers }) => errorResponse(404, headers) };
 }
 
 async function createMetricsWrapper({ flags, connections, collect, siteMetrics }: OperationOptions) {

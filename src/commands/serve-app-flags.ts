@@ -18,6 +18,7 @@ export interface AppFlags {
   readonly fastcgiApp?: readonly MountFlag[];
   readonly fastcgiRoot?: string;
   readonly fastcgiExt?: readonly string[];
+  readonly cgiMax?: number;
   readonly env?: readonly string[];
   readonly upstreamHost?: string | true;
   readonly upstreamCacert?: string;
@@ -66,7 +67,12 @@ export function addAppFlags(command: Command): Command {
       'pass every request on to a FastCGI application that has no scripts (repeatable)',
       collectMount,
     )
-    .optionsGroup('Scripts (--fastcgi):')
+    .optionsGroup('Scripts (--cgi, --fastcgi):')
+    .option(
+      '--cgi-max <n>',
+      'CGI scripts that run at a time (default: 32); more wait, then 503',
+      parseAtLeastOne,
+    )
     .option('--fastcgi-root <folder>', 'the target folder as the FastCGI server sees it, in a container')
     .option(
       '--fastcgi-ext <.ext[,.ext]>',

@@ -19,8 +19,10 @@ type Site = StaticTarget | undefined;
 export function toCgi({ prefix, value }: MountFlag, site: Site, options: TargetOptions): HandlerTarget {
   const folder = resolve(options.context.io.cwd, value);
   if (!isFolder(folder)) throw new NettoolError('USAGE', `--cgi ${prefix}=${value}: there is no such folder`);
+  const { cgiMax } = options.flags;
+  const maxScripts = cgiMax === undefined ? {} : { maxScripts: cgiMax };
   const documentRoot = site !== undefined && isFolder(site.root) ? site.root : folder;
-  return { kind: 'cgi', options: { folder, prefix, documentRoot, ...shared(options) } };
+  return { kind: 'cgi', options: { folder, prefix, documentRoot, ...maxScripts, ...shared(options) } };
 }
 
 /** The scripts are those of the target folder; where a folder has the prefix's name, those in it, as URLs have it. */

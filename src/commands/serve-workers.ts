@@ -1,5 +1,4 @@
 import { readdirSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { NettoolError } from '../core/errors.js';
 import type { ReloadEvent } from '../core/handlers/python/events.js';
@@ -19,7 +18,7 @@ const DATA = /\.(?:sqlite3?|db|log|lock|tmp|part|pid|sock)(?:-(?:journal|wal|shm
 
 /** How to serve with several processes. */
 export interface WorkersPlan {
-  readonly count: number | 'auto';
+  readonly count: number;
   /** Where to listen; everything about requests is for the workers. */
   readonly front: FrontOptions;
   readonly graceMs?: number;
@@ -38,7 +37,7 @@ export interface ServeSeat {
   /** {@link WorkersPlan.settings} */
   readonly settings: unknown;
   /** For `serveHttp`, instead of host and port. */
-  readonly listen: readonly ListenTarget[];
+  readonly listen: ReadonlyArray<Extract<ListenTarget, { source: unknown }>>;
   /** The figures of all workers and the master; undefined when the master is gone. */
   collect(): Promise<MetricsSnapshot | undefined>;
   /**
@@ -153,7 +152,7 @@ async function createCrew(
   }
   const settings: Settings = { listeners: front.listeners, own: plan.settings };
   return new Crew<MetricsSnapshot>({
-    count: plan.count === 'auto' ? availableParallelism() : plan.count,
+    count: plan.count,
     command: [...io.self, ...argv],
     cwd: io.cwd,
     env: workerEnvironment(context),

@@ -1,7 +1,7 @@
 import { NettoolError } from '../../errors.js';
 import { errorResponse } from '../../http/error-response.js';
 import { type IsTrusted, trustNobody } from '../../http/forwarded.js';
-import { GatewayError } from '../../http/gateway-error.js';
+import { GatewayError, gatewayResponse } from '../../http/gateway-error.js';
 import type { Handler } from '../../http/handler.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { isIdempotent } from '../../http/methods.js';
@@ -68,7 +68,7 @@ export function createFastcgiHandler(options: FastcgiOptions): Handler {
       } catch (error) {
         if (!(error instanceof GatewayError)) throw error;
         if (error.status >= 500) tellFailure(request, error, settings);
-        return errorResponse(error.status, request.headers);
+        return gatewayResponse(error.status, request.headers);
       }
     },
     async close() {

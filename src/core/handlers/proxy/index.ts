@@ -1,5 +1,4 @@
-import { errorResponse } from '../../http/error-response.js';
-import { GatewayError } from '../../http/gateway-error.js';
+import { GatewayError, gatewayResponse } from '../../http/gateway-error.js';
 import type { Handler } from '../../http/handler.js';
 import { getHeader } from '../../http/headers.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
@@ -154,5 +153,5 @@ function failed(request: IncomingRequest, error: unknown, { onEvent }: ProxySett
   const { status, message } = error;
   const { method, target } = request;
   onEvent({ type: 'application-error', handler: 'proxy', method, target, status, message });
-  return errorResponse(status, request.headers);
+  return gatewayResponse(status, request.headers);
 }

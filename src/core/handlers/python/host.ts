@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { NettoolError, toNettoolError } from '../../errors.js';
 import { errorResponse } from '../../http/error-response.js';
+import { gatewayResponse } from '../../http/gateway-error.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { createWorkerMaster } from '../../workers/master.js';
 import type { WorkerMaster } from '../../workers/types.js';
@@ -142,7 +143,7 @@ export class PythonHost implements ExchangeOwner {
     const { status, traceback, message } = failure;
     if (this.#options.debug) return tracebackPage(status, traceback || message);
     if (status === 500) return Promise.reject(new NettoolError('INTERNAL', message));
-    return errorResponse(status, request.headers, status === 503 ? [['Retry-After', '1']] : []);
+    return gatewayResponse(status, request.headers);
   }
 
   onFailure(request: IncomingRequest, failure: ExchangeFailure): void {
