@@ -1,4 +1,3 @@
-import { NettoolError } from '../core/errors.js';
 import type { Handler } from '../core/http/handler.js';
 import type { MetricsSnapshot } from '../core/http/metrics.js';
 import type { ServerEvent } from '../core/http/server-types.js';
@@ -9,7 +8,6 @@ import type { ServerFlags } from './serve-server-flags.js';
 export interface OperationOptions {
   readonly flags: ServerFlags;
   readonly isTrusted: (address: string) => boolean;
-  readonly isTls: boolean;
   readonly addSecret: (secret: string) => void;
   /** How many connections are open. */
   readonly connections: () => number;
@@ -33,7 +31,7 @@ const HSTS = ['Strict-Transport-Security', 'max-age=31536000'] as const;
 
 /** Makes what the flags ask for around a site. */
 export async function createOperation(options: OperationOptions): Promise<Operation> {
-  const { flags, isTrusted, isTls, addSecret } = options;
+  const { flags, isTrusted, addSecret } = options;
   const { wrap } = await import('../core/http/wrappers/wrap.js');
   const wrappers: Wrapper[] = [];
   const forOperators: Wrapper[] = [];
@@ -45,7 +43,7 @@ export async function createOperation(options: OperationOptions): Promise<Operat
     const { throttleAnswers } = await import('../core/http/wrappers/throttle.js');
     wrappers.push(throttleAnswers(flags.limitRate));
   }
-  wrappers.push(...(await fieldWrappers(flags, isTls)));
+  wrappers.push(...(await fieldWrappers(flags)));
   if (flags.health !== undefined) {
     const { answerAt } = await import('../core/http/wrappers/answer-at.js');
     forOperators.push(answerAt(flags.health, 'text/plain; charset=utf-8', () => 'ok\n'));
@@ -84,10 +82,7 @@ async function createMetricsWrapper({ flags, connections, collect, siteMetrics }
   return { onEvent, snapshot, wrapper };
 }
 
-async function fieldWrappers(flags: ServerFlags, isTls: boolean): Promise<readonly Wrapper[]> {
-  if (flags.hsts === true && !isTls) {
-    throw new NettoolError('USAGE', '--hsts is for HTTPS', { hint: 'add --tls, or --cert FILE' });
-  }
+async function fieldWrappers(flags: ServerFlags): Promise<readonly Wrapper[]> {
   const fields = [...(flags.hsts === true ? [HSTS] : []), ...(flags.header ?? [])];
   if (fields.length === 0 && flags.cors === undefined) return [];
   const { allowOrigins, setFields } = await import('../core/http/wrappers/fields.js');
@@ -102,11 +97,7 @@ async function userWrapper(
   { auth, authWrites }: ServerFlags,
   addSecret: (secret: string) => void,
 ): Promise<Wrapper | undefined> {
-  if (auth === undefined) {
-    if (authWrites === true)
-      throw new NettoolError('USAGE', '--auth-writes needs a user', { hint: 'add --auth name:password' });
-    return undefined;
-  }
+  if (auth === undefined) return undefined;
   for (const user of auth) addSecret(user.slice(user.indexOf(':') + 1));
   const { parseUser, requireUser } = await import('../core/http/wrappers/auth.js');
   const { isWrite } = await import('../core/http/is-write.js');

@@ -26,6 +26,9 @@ export interface AppFlags {
   readonly balance?: 'round-robin' | 'least-connections' | 'hash';
   readonly hashKey?: string;
   readonly healthCheck?: string;
+  readonly healthInterval?: number;
+  readonly upstreamConnectTimeout?: number;
+  readonly upstreamRetries?: number;
   readonly rewrite?: readonly RewriteFlag[];
   readonly wsgi?: boolean;
   readonly asgi?: boolean;
@@ -100,7 +103,14 @@ export function addAppFlags(command: Command): Command {
     )
     .option(
       '--health-check <url-path>',
-      'ask upstreams for this path every 10 s, and leave out those that fail',
+      'ask upstreams for this path now and then, and leave out those that fail',
+    )
+    .option('--health-interval <time>', 'how often (default: 10s)', parseInterval)
+    .option('--upstream-connect-timeout <time>', 'for a connection to one (default: 10s)', parseInterval)
+    .option(
+      '--upstream-retries <n>',
+      'how many others are tried for a request that one failed (default: 2)',
+      parseCount,
     )
     .option(
       '--rewrite <regex=>path>',
@@ -182,6 +192,12 @@ function parseExtensions(text: string): string[] {
     throw new InvalidArgumentError(`'${text}' is not a list like .php,.cgi.`);
   }
   return extensions;
+}
+
+function parseInterval(text: string): number {
+  const ms = parseDuration(text);
+  if (ms < 1) throw new InvalidArgumentError('it has to be more than nothing.');
+  return ms;
 }
 
 function parseWorkers(text: string): number | 'auto' {

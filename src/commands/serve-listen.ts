@@ -1,6 +1,5 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { NettoolError } from '../core/errors.js';
 import type { Handler } from '../core/http/handler.js';
 import type { ListenTarget, RunningServer, ServeOptions, TlsIdentity } from '../core/http/server-types.js';
 import type { Context, Io } from './context.js';
@@ -36,7 +35,6 @@ export async function prepareTls(context: Context, flags: ServerFlags): Promise<
     const { readIdentity } = await import('../core/net/tls.js');
     return readIdentity(...identityPaths(context, cert, key));
   }
-  if (key !== undefined) throw new NettoolError('USAGE', '--key needs --cert');
   if (tls !== true) return undefined;
   const { createLocalIdentity } = await import('../core/net/local-ca.js');
   const hosts = host.includes('/') ? [] : [host];
@@ -83,13 +81,10 @@ export async function followCertificate(
 /** `--redirect-http`: a server beside the real one that sends its clients there. */
 export async function openRedirects(
   { io }: Context,
-  { redirectHttp, host, cert, tls }: ServerFlags,
+  { redirectHttp, host }: ServerFlags,
   httpsPort: number,
 ): Promise<RunningServer | undefined> {
   if (redirectHttp === undefined) return undefined;
-  if (cert === undefined && tls !== true) {
-    throw new NettoolError('USAGE', '--redirect-http leads to HTTPS', { hint: 'add --tls, or --cert FILE' });
-  }
   const { serveHttp } = await import('../core/http/server/index.js');
   const { redirectToHttps } = await import('../core/http/https-redirect.js');
   const { signal } = io;

@@ -11,6 +11,7 @@ import { type AppFlags, addAppFlags } from './serve-app-flags.js';
 import { addFolderOptions, announce, type FolderFlags } from './serve-folder-flags.js';
 import { bodyLimits, shareOf } from './serve-limits.js';
 import { followCertificate, listenTargets, openAdmin, openRedirects, prepareTls } from './serve-listen.js';
+import { checkRelations, findIgnored } from './serve-relations.js';
 import { createServeReport, type ServeReport } from './serve-report.js';
 import { addServerFlags, type ServerFlags, toLimits, toTimers } from './serve-server-flags.js';
 import { addStaticFlags, type StaticFlags } from './serve-static-flags.js';
@@ -97,9 +98,12 @@ async function serve(context: Context, args: readonly unknown[], given: ServeFla
         // Each worker finds the same one.
         if (event.type === 'application' && seat !== undefined && seat.index > 0) return;
         behind.metrics?.onEvent(event);
+        const ignored = context.quiet ? undefined : findIgnored(event, flags);
+        if (ignored !== undefined) context.io.stderr.write(`${ignored}\n`);
         report.site(event as never);
       },
     });
+    checkRelations(plan, given);
     report.name(plan);
     const tls = settings === undefined ? await prepareTls(context, flags) : settings.tls;
     const parts: Parts = { context, flags, plan, report, isTrusted, tls, seat, behind };
@@ -189,7 +193,6 @@ async function prepare(parts: Parts, listen: ServeSeat['listen'], connections: (
   const operation = await createOperation({
     flags,
     isTrusted,
-    isTls: tls !== undefined,
     addSecret,
     connections,
     collect,
