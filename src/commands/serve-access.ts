@@ -1,14 +1,16 @@
+import { resolve } from 'node:path';
 import type { Handler } from '../core/http/handler.js';
 import type { MetricsSnapshot } from '../core/http/metrics.js';
 import type { ServerEvent } from '../core/http/server-types.js';
 import type { Wrapper } from '../core/http/wrappers/wrap.js';
+import type { Context } from './context.js';
 import type { ServerFlags } from './serve-server-flags.js';
 
 /** What {@link createOperation} goes by. */
 export interface OperationOptions {
   readonly flags: ServerFlags;
   readonly isTrusted: (address: string) => boolean;
-  readonly addSecret: (secret: string) => void;
+  readonly context: Context;
   /** How many connections are open. */
   readonly connections: () => number;
   /** The figures of all workers, in one of several. */
@@ -31,7 +33,7 @@ const HSTS = ['Strict-Transport-Security', 'max-age=31536000'] as const;
 
 /** Makes what the flags ask for around a site. */
 export async function createOperation(options: OperationOptions): Promise<Operation> {
-  const { flags, isTrusted, addSecret } = options;
+  const { context, flags, isTrusted } = options;
   const { wrap } = await import('../core/http/wrappers/wrap.js');
   const wrappers: Wrapper[] = [];
   const forOperators: Wrapper[] = [];
@@ -55,7 +57,7 @@ export async function createOperation(options: OperationOptions): Promise<Operat
     const { limitRequests } = await import('../core/http/wrappers/rate-limit.js');
     wrappers.push(limitRequests(flags.rateLimit));
   }
-  const users = await userWrapper(flags, addSecret);
+  const users = await userWrapper(flags, context);
   if (users !== undefined) wrappers.push(users);
   return {
     wrap: (handler) => wrap(handler, ...wrappers),
@@ -95,11 +97,21 @@ async function fieldWrappers(flags: ServerFlags): Promise<readonly Wrapper[]> {
 
 async function userWrapper(
   { auth, authWrites }: ServerFlags,
-  addSecret: (secret: string) => void,
+  { addSecret, io }: Context,
 ): Promise<Wrapper | undefined> {
   if (auth === undefined) return undefined;
-  for (const user of auth) addSecret(user.slice(user.indexOf(':') + 1));
+  const named = auth.filter((user) => !user.startsWith('@'));
+  for (const user of named) addSecret(user.slice(user.indexOf(':') + 1));
   const { parseUser, requireUser } = await import('../core/http/wrappers/auth.js');
   const { isWrite } = await import('../core/http/is-write.js');
-  return requireUser({ users: auth.map(parseUser), ...(authWrites === true && { applies: isWrite }) });
+  const { openUserFile } = await import('../core/http/wrappers/user-file.js');
+  const onProblem = ({ message }: Error): void => void io.stderr.write(`${message}\n`);
+  const files = auth
+    .filter((user) => user.startsWith('@'))
+    .map((file) => openUserFile(resolve(io.cwd, file.slice(1)), onProblem));
+  const users = named.map(parseUser);
+  return requireUser({
+    users: () => (files.length === 0 ? users : [users, ...files.map((read) => read())].flat()),
+    ...(authWrites === true && { applies: isWrite }),
+  });
 }

@@ -82,7 +82,7 @@ export function addServerFlags(command: Command): Command {
     .optionsGroup('Access:')
     .option(
       '--auth <user:password>',
-      'ask for a user (repeatable); sha256:HEX or sha512:HEX may stand for the password',
+      'ask for a user (repeatable); @FILE is a list like that of htpasswd, whose hashes may also stand here for the password',
       collect,
     )
     .option('--auth-writes', 'ask only for what changes something (uploads, deletes)')

@@ -184,7 +184,6 @@ async function workInSeat(parts: Parts): Promise<Parameters<ServeSeat['run']>> {
 /** Everything up to the listening: `open` starts the applications and then the server. */
 async function prepare(parts: Parts, listen: ServeSeat['listen'], connections: () => number) {
   const { context, flags, plan, report, isTrusted, tls, seat, behind } = parts;
-  const { addSecret } = context;
   if (flags.metrics !== undefined) {
     const { createSiteMetrics } = await import('../core/http/site-metrics.js');
     behind.metrics = createSiteMetrics(plan.upstreams);
@@ -193,7 +192,7 @@ async function prepare(parts: Parts, listen: ServeSeat['listen'], connections: (
   const operation = await createOperation({
     flags,
     isTrusted,
-    addSecret,
+    context,
     connections,
     collect,
     siteMetrics: () => behind.metrics?.render(behind.site?.figures() ?? []) ?? '',
