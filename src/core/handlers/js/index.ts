@@ -8,7 +8,7 @@ import { type IsTrusted, trustNobody } from '../../http/forwarded.js';
 import { GatewayError } from '../../http/gateway-error.js';
 import type { Handler } from '../../http/handler.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
-import type { OnHandlerEvent } from '../handler-events.js';
+import { type OnHandlerEvent, tellFailure } from '../handler-events.js';
 import {
   type FoundApplication,
   findApplication,
@@ -52,6 +52,9 @@ export interface JsHandler extends Handler {
   readonly kind: JsApplication['kind'];
 }
 
+/** Who has a request from its start to its answer. */
+const THIS_PROCESS = Object.freeze({ workerPid: process.pid });
+
 /**
  * Loads an application into this process and answers with what it answers. Rejects with what is wrong when it
  * cannot be loaded or exports nothing that can be served.
@@ -93,17 +96,18 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
   const forgetFailures = surviveFailures(logError);
 
   const failed = (request: IncomingRequest, error: unknown): HttpResponse => {
-    const { method, target, body } = request;
+    const { body } = request;
     // A body that is too large, too slow or broken off is the server's to answer, not the application's fault.
     if (body.errored !== null) throw body.errored;
     const status = error instanceof GatewayError ? error.status : 500;
     if (isClientGone(request, error)) return errorResponse(status, request.headers);
-    onEvent({ type: 'application-error', handler: 'js', method, target, status, message: describe(error) });
+    tellFailure(onEvent, 'js', request, { status, message: describe(error) });
     return errorResponse(status, request.headers);
   };
   const handler: JsHandler = {
     kind: app.kind,
     handle(request) {
+      request.note?.(THIS_PROCESS);
       try {
         const response = answer(request);
         return response instanceof Promise ? response.catch((error) => failed(request, error)) : response;
