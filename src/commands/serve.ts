@@ -127,18 +127,19 @@ function needsWorkers({ mounts }: ServePlan, { workers, reload }: ServeFlags): b
 
 async function serveAlone(parts: Parts): Promise<number> {
   const { context, flags, plan, report, behind } = parts;
+  const { reserveListeners } = await import('../core/http/server/reserve.js');
+  const reserved = await reserveListeners(toFrontOptions(parts));
   const undo = [context.io.onSignal?.('SIGUSR1', report.reopen)];
   // With nothing to load anew it keeps its usual meaning: the terminal is gone, and so should we be.
   if (plan.mounts.some(({ target }) => target.kind === 'python')) {
     undo.push(context.io.onSignal?.('SIGHUP', () => void behind.site?.reload('SIGHUP').catch(() => {})));
   }
-  const { reserveListeners } = await import('../core/http/server/reserve.js');
-  const reserved = await reserveListeners(toFrontOptions(parts));
   let redirects: RunningServer | undefined;
+  let server: RunningServer | undefined;
   try {
     redirects = await openRedirects(context, flags, reserved.listen[0]?.event.port ?? 0);
-    const { open } = await prepare(parts, reserved.listen, () => server.connections);
-    const server = await open();
+    const { open } = await prepare(parts, reserved.listen, () => server?.connections ?? 0);
+    server = await open();
     await Promise.all([server.closed, redirects?.closed]);
   } finally {
     reserved.close();
