@@ -1,6 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { bcrypt } from './bcrypt.js';
 import { md5Crypt, shaCrypt } from './crypt.js';
 
 /** What is kept of a password: it tells the right one, but cannot be turned back into it. */
@@ -10,7 +9,7 @@ export interface PasswordHash {
   matches(password: string): boolean | Promise<boolean>;
 }
 
-type Compute = (password: string) => Generator<void, string>;
+type Check = (password: string) => Promise<boolean>;
 
 /** Longer ones are nobody's, and some methods take the square of the length. */
 const MOST_BYTES = 512;
@@ -34,15 +33,16 @@ export function parsePasswordHash(text: string): PasswordHash | undefined {
     return quick('sha1', bytes.subarray(0, 20), bytes.subarray(20));
   }
   if (/^\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/.test(text)) {
-    return slow(text, (password) => bcrypt(password, text.slice(0, 29)));
+    return slow(async (password) => (await import('bcryptjs')).default.compare(password, text));
   }
   const crypt =
     /^(?<start>(?<magic>\$(?:apr1|1|5|6)\$)(?:rounds=(?<rounds>\d{1,9})\$)?(?<salt>[^$:]{0,16})\$)[./A-Za-z0-9]+$/;
   const { start = '', magic = '', rounds, salt = '' } = crypt.exec(text)?.groups ?? {};
   if (start === '') return undefined;
   const method = magic === '$5$' || magic === '$6$' ? shaCrypt : md5Crypt;
-  return slow(text, function* (password) {
-    return start + (yield* method(password, { magic, rounds, salt }));
+  return slow(async (password) => {
+    const digest = await patiently(method(password, { magic, rounds, salt }));
+    return isSame(Buffer.from(start + digest), Buffer.from(text));
   });
 }
 
@@ -58,7 +58,7 @@ function quick(algorithm: string, digest: Buffer, salt: Buffer = Buffer.alloc(0)
   };
 }
 
-function slow(text: string, compute: Compute): PasswordHash {
+function slow(check: Check): PasswordHash {
   // Browsers send it with every request.
   let right: Buffer | undefined;
   const isRight = (digest: Buffer): boolean => right !== undefined && timingSafeEqual(digest, right);
@@ -70,14 +70,16 @@ function slow(text: string, compute: Compute): PasswordHash {
       if (Buffer.byteLength(password) > MOST_BYTES) return false;
       return inTurn(async () => {
         if (isRight(digest)) return true;
-        const computed = Buffer.from(await patiently(compute(password)));
-        const expected = Buffer.from(text);
-        const fits = computed.length === expected.length && timingSafeEqual(computed, expected);
+        const fits = await check(password);
         if (fits) right = digest;
         return fits;
       });
     },
   };
+}
+
+function isSame(computed: Buffer, expected: Buffer): boolean {
+  return computed.length === expected.length && timingSafeEqual(computed, expected);
 }
 
 let last: Promise<unknown> = Promise.resolve();
