@@ -147,10 +147,12 @@ async function createCrew(
 ): Promise<Crew<MetricsSnapshot>> {
   const { Crew } = await import('../core/workers/crew.js');
   const { createMetrics, mergeSnapshots, withoutGauges } = await import('../core/http/metrics.js');
+  const { createSiteMetrics } = await import('../core/http/site-metrics.js');
   const { io, argv } = context;
   if (io.self === undefined) {
     throw new NettoolError('UNSUPPORTED', 'cannot start workers (this program does not know its own path)');
   }
+  const changes = createSiteMetrics();
   const settings: Settings = { listeners: front.listeners, own: plan.settings };
   return new Crew<MetricsSnapshot>({
     count: plan.count === 'auto' ? availableParallelism() : plan.count,
@@ -161,9 +163,16 @@ async function createCrew(
     graceMs: plan.graceMs ?? DEFAULT_GRACE_MS,
     onLive: (worker) => front.distributor.add(worker),
     onGone: (worker) => front.distributor.remove(worker),
-    onEvent: plan.onEvent,
+    onEvent: (event) => {
+      changes.onEvent(event);
+      plan.onEvent(event);
+    },
     onLine,
-    figures: { own: createMetrics().snapshot, merge: mergeSnapshots, keep: withoutGauges },
+    figures: {
+      own: createMetrics({ site: () => changes.snapshot([]) }).snapshot,
+      merge: mergeSnapshots,
+      keep: withoutGauges,
+    },
   });
 }
 

@@ -181,7 +181,10 @@ async function prepare(parts: Parts, connections: () => number) {
   const { addSecret } = context;
   if (flags.metrics !== undefined) {
     const { createSiteMetrics } = await import('../core/http/site-metrics.js');
-    behind.metrics = createSiteMetrics(plan.upstreams);
+    behind.metrics = createSiteMetrics({
+      upstreams: plan.upstreams,
+      ...(seat !== undefined && { ownPid: process.pid }),
+    });
   }
   const collect = seat === undefined ? undefined : () => seat.collect();
   const operation = await createOperation({
@@ -191,12 +194,12 @@ async function prepare(parts: Parts, connections: () => number) {
     addSecret,
     connections,
     collect,
-    siteMetrics: () => behind.metrics?.render(behind.site?.figures() ?? []) ?? '',
+    site: () => behind.metrics?.snapshot(behind.site?.figures() ?? []) ?? {},
   });
   const open = async (): Promise<RunningServer> => {
     const { createSite } = await import('../core/handlers/index.js');
     const { serveHttp } = await import('../core/http/server/index.js');
-    const site = await createSite(plan.mounts);
+    const site = await createSite(plan.mounts, behind.metrics?.tally);
     behind.site = site;
     const server = await serveHttp(operation.wrap(site.handler), {
       ...toServeOptions(parts),

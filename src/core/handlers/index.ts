@@ -1,6 +1,8 @@
 import { errorResponse } from '../http/error-response.js';
 import type { Handler } from '../http/handler.js';
+import type { ServedTimes } from '../http/messages.js';
 import type { ApplicationFigures } from '../http/site-metrics.js';
+import { guard } from '../http/wrappers/wrap.js';
 import type { CgiOptions } from './cgi.js';
 import type { FastcgiOptions } from './fastcgi/index.js';
 import type { JsOptions } from './js/index.js';
@@ -87,8 +89,14 @@ export interface MountedSite {
   figures(): ApplicationFigures[];
 }
 
+/** Makes what takes the times of a mount's requests. */
+export type MakeTally = (handler: string, prefix: string) => (times: ServedTimes) => void;
+
 /** Makes the handlers of all mounts; when one cannot be made, those that were are closed again. */
-export async function createSite(mounts: readonly MountTarget[]): Promise<MountedSite> {
+export async function createSite(
+  mounts: readonly MountTarget[],
+  makeTally?: MakeTally,
+): Promise<MountedSite> {
   let others: Handler = NOTHING;
   const made: Array<{ prefix: string; handler: HostedHandler; target: HandlerTarget }> = [];
   try {
@@ -107,7 +115,7 @@ export async function createSite(mounts: readonly MountTarget[]): Promise<Mounte
   const mounted = made.map(({ prefix, handler, target: { kind } }) => ({
     prefix,
     kind,
-    handler: kind === 'static' ? underPrefix(handler, prefix) : handler,
+    handler: kind === 'static' ? underPrefix(handler, prefix) : tallied(handler, makeTally?.(kind, prefix)),
   }));
   others = createMounts(
     mounted.map((mount) => (mount.kind === 'cgi' ? { ...mount, handler: NOTHING } : mount)),
@@ -120,4 +128,14 @@ export async function createSite(mounts: readonly MountTarget[]): Promise<Mounte
     figures: () =>
       made.flatMap(({ prefix, handler: { stats } }) => (stats === undefined ? [] : { prefix, ...stats })),
   };
+}
+
+/** Has every request of a handler told how long it took. */
+function tallied(handler: Handler, tally: ReturnType<MakeTally> | undefined): Handler {
+  if (tally === undefined) return handler;
+  const note = { tally };
+  return guard((request) => {
+    request.note?.(note);
+    return undefined;
+  })(handler);
 }

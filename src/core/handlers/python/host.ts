@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { toNettoolError } from '../../errors.js';
 import { errorResponse } from '../../http/error-response.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
+import type { ApplicationFigures } from '../../http/site-metrics.js';
 import { createWorkerMaster } from '../../workers/master.js';
 import type { WorkerMaster } from '../../workers/types.js';
 import { type FolderWatch, watchFolders } from '../../workers/watch.js';
@@ -70,8 +71,9 @@ export class PythonHost implements ExchangeOwner {
     return this.#info as ApplicationInfo;
   }
 
-  get stats(): DispatchStats & { readonly workers: number } {
-    return { ...this.#dispatcher.stats, workers: this.#live.size };
+  get stats(): DispatchStats & Pick<ApplicationFigures, 'workerPids'> {
+    const workerPids = [...this.#live].map(({ pid }) => pid).filter((pid) => pid !== undefined);
+    return { ...this.#dispatcher.stats, workerPids };
   }
 
   async start(): Promise<void> {
