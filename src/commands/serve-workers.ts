@@ -88,6 +88,7 @@ export async function serveWithWorkers(context: Context, plan: WorkersPlan): Pro
     watching,
     io.onSignal?.('SIGHUP', () => reload('SIGHUP')),
     io.onSignal?.('SIGUSR1', () => crew?.reopen()),
+    ...onResize(io, (change, reason) => void crew?.resize(change, reason)),
   ];
   try {
     crew = await createCrew(context, plan, front, (line, stream) => output[stream].add(line));
@@ -103,6 +104,17 @@ export async function serveWithWorkers(context: Context, plan: WorkersPlan): Pro
   }
   plan.onEvent({ type: 'closed', requests: crew?.requests ?? 0 });
   return 0;
+}
+
+/** Has SIGTTIN ask for a worker more and SIGTTOU for one fewer, as gunicorn does; the functions end that. */
+export function onResize(
+  io: Pick<Io, 'onSignal'>,
+  resize: (change: 1 | -1, reason: string) => void,
+): Array<(() => void) | undefined> {
+  return [
+    io.onSignal?.('SIGTTIN', () => resize(1, 'SIGTTIN')),
+    io.onSignal?.('SIGTTOU', () => resize(-1, 'SIGTTOU')),
+  ];
 }
 
 /** Watches folders and everything below them but packages; returns what ends that. */
@@ -208,8 +220,8 @@ function toServeSeat(seat: WorkerSeat, io: Io): ServeSeat {
     })),
     collect: async () => (await seat.collect()) as MetricsSnapshot | undefined,
     async run(begin, { reopen, snapshot } = {}) {
-      // Sent to all processes of that name (pkill -HUP), it is for the master; unheard, it would end us.
-      io.onSignal?.('SIGHUP', () => {});
+      // Sent to all processes of that name (pkill -HUP), it is for the master; unheard, it would end or halt us.
+      for (const name of ['SIGHUP', 'SIGTTIN', 'SIGTTOU'] as const) io.onSignal?.(name, () => {});
       io.onSignal?.('SIGUSR1', () => reopen?.());
       const hooks = {
         ...(reopen !== undefined && { reopen }),

@@ -13,7 +13,7 @@ import { createServeReport, type ServeReport } from './serve-report.js';
 import { addServerFlags, type ServerFlags, toLimits, toTimers } from './serve-server-flags.js';
 import { addStaticFlags, type StaticFlags } from './serve-static-flags.js';
 import { planServe, type ServePlan } from './serve-target.js';
-import { findServeSeat, type ServeSeat, serveWithWorkers } from './serve-workers.js';
+import { findServeSeat, onResize, type ServeSeat, serveWithWorkers } from './serve-workers.js';
 import type { LogFormat } from './views/access-log.js';
 
 type ServeFlags = ServerFlags & StaticFlags & FolderFlags & AppFlags;
@@ -120,7 +120,10 @@ async function serveAlone(parts: Parts): Promise<number> {
   const undo = [context.io.onSignal?.('SIGUSR1', report.reopen)];
   // With nothing to load anew it keeps its usual meaning: the terminal is gone, and so should we be.
   if (plan.mounts.some(({ target }) => target.kind === 'python')) {
-    undo.push(context.io.onSignal?.('SIGHUP', () => void behind.site?.reload('SIGHUP').catch(() => {})));
+    undo.push(
+      context.io.onSignal?.('SIGHUP', () => void behind.site?.reload('SIGHUP').catch(() => {})),
+      ...onResize(context.io, (change, reason) => void behind.site?.resize(change, reason)),
+    );
   }
   const server = await begin(parts, () => server.connections);
   const redirects = await openRedirects(context, flags, server.port).catch(async (error) => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
 import { chmodSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -181,6 +182,27 @@ test(
     assert.ok(ofWorker('cpu_seconds_total') > 0);
   },
 );
+
+test('SIGTTIN gives a Python application a worker more, SIGTTOU one fewer', python, async (t) => {
+  const signals = new EventEmitter();
+  const cwd = tempDir(t, { 'app.py': WSGI });
+  const command = start(['serve', ...application], { cwd, signals, env: { PATH: process.env.PATH ?? '' } });
+  t.after(() => command.stop());
+  await command.event('listening');
+  signals.emit('SIGTTIN');
+  const changes = [];
+  while (changes.length < 2) {
+    const { state, index, reason = null } = await command.event('worker');
+    if (index === 1) changes.push([state, reason]);
+  }
+  signals.emit('SIGTTOU');
+  const leaving = await command.event('worker');
+  assert.deepEqual(changes, [
+    ['starting', 'SIGTTIN'],
+    ['ready', null],
+  ]);
+  assert.deepEqual([leaving.state, leaving.index, leaving.reason], ['retiring', 1, 'SIGTTOU']);
+});
 
 test('PHP is an upstream with an address', needs(PHP_FPM), async (t) => {
   const cwd = tempDir(t, { 'page.php': '<?php echo 1;' });

@@ -28,6 +28,8 @@ const NOTHING: Handler = { handle: ({ headers }) => errorResponse(404, headers) 
 export interface HostedHandler extends Handler {
   /** Rejects with the reason, the old code serving on, when the new one does not start. */
   reload?(reason: string): Promise<void>;
+  /** One worker more or fewer, where there are any. */
+  resize?(change: 1 | -1, reason: string): Promise<void>;
   /** What waits for workers, where there are any. */
   readonly stats?: Omit<ApplicationFigures, 'prefix'>;
 }
@@ -85,6 +87,8 @@ export interface MountedSite {
   readonly handler: Handler;
   /** Loads every application anew that can be. */
   reload(reason: string): Promise<void>;
+  /** One worker more or fewer for every application that has workers. */
+  resize(change: 1 | -1, reason: string): Promise<void>;
   /** What the applications that have workers tell of themselves. */
   figures(): ApplicationFigures[];
 }
@@ -124,6 +128,9 @@ export async function createSite(
     handler: createMounts(mounted),
     async reload(reason) {
       await Promise.all(made.map(({ handler }) => handler.reload?.(reason)));
+    },
+    async resize(change, reason) {
+      await Promise.all(made.map(({ handler }) => handler.resize?.(change, reason)));
     },
     figures: () =>
       made.flatMap(({ prefix, handler: { stats } }) => (stats === undefined ? [] : { prefix, ...stats })),

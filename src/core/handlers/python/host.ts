@@ -127,6 +127,10 @@ export class PythonHost implements ExchangeOwner {
     onEvent({ type: 'reload', ok: true, reason });
   }
 
+  resize(change: 1 | -1, reason: string): Promise<void> {
+    return this.#master.resize(change, reason);
+  }
+
   /** No more requests are to come: what goes on for ever ends, the rest is finished. */
   retire(): void {
     for (const worker of this.#live) worker.endEndless();

@@ -18,6 +18,8 @@ export interface PythonHandler extends Handler {
   readonly stats: PythonHost['stats'];
   /** Loads the application anew; rejects with the reason, the old code serving on, when that does not start. */
   reload(reason: string): Promise<void>;
+  /** One worker more or fewer. */
+  resize(change: 1 | -1, reason: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -64,6 +66,7 @@ function toHandler(host: PythonHost): PythonHandler {
     // WSGI knows no other protocol: without this method an upgrade is answered as any request.
     ...(kind === 'asgi' && { upgrade: (request, socket, head) => host.upgrade(request, socket, head) }),
     reload: (reason) => host.reload(reason),
+    resize: (change, reason) => host.resize(change, reason),
     close: () => host.close(),
   };
 }
