@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { Handler } from '../core/http/handler.js';
 import type { MetricsSnapshot } from '../core/http/metrics.js';
 import type { ServerEvent } from '../core/http/server-types.js';
+import type { SiteSnapshot } from '../core/http/site-metrics.js';
 import type { Wrapper } from '../core/http/wrappers/wrap.js';
 import type { Context } from './context.js';
 import type { ServerFlags } from './serve-server-flags.js';
@@ -15,8 +16,8 @@ export interface OperationOptions {
   readonly connections: () => number;
   /** The figures of all workers, in one of several. */
   readonly collect: (() => Promise<MetricsSnapshot | undefined>) | undefined;
-  /** Prometheus text of what is behind the server. */
-  readonly siteMetrics: () => string;
+  /** Figures of what is behind the server. */
+  readonly site: () => SiteSnapshot;
 }
 
 /** What stands around a site: who may come in how often, what every answer says, what operators ask for. */
@@ -71,15 +72,13 @@ async function createNothing(): Promise<Handler> {
   return { handle: ({ headers }) => errorResponse(404, headers) };
 }
 
-async function createMetricsWrapper({ flags, connections, collect, siteMetrics }: OperationOptions) {
+async function createMetricsWrapper({ flags, connections, collect, site }: OperationOptions) {
   if (flags.metrics === undefined) return undefined;
   const { createMetrics, METRICS_TYPE, renderMetrics } = await import('../core/http/metrics.js');
   const { answerAt } = await import('../core/http/wrappers/answer-at.js');
-  const { onEvent, snapshot } = createMetrics(connections);
-  const wrapper = answerAt(
-    flags.metrics,
-    METRICS_TYPE,
-    async () => renderMetrics((await collect?.()) ?? snapshot()) + siteMetrics(),
+  const { onEvent, snapshot } = createMetrics({ connections, site });
+  const wrapper = answerAt(flags.metrics, METRICS_TYPE, async () =>
+    renderMetrics((await collect?.()) ?? snapshot()),
   );
   return { onEvent, snapshot, wrapper };
 }

@@ -16,7 +16,7 @@ import { createServeReport, type ServeReport } from './serve-report.js';
 import { addServerFlags, type ServerFlags, toLimits, toTimers } from './serve-server-flags.js';
 import { addStaticFlags, type StaticFlags } from './serve-static-flags.js';
 import { planServe, type ServePlan } from './serve-target.js';
-import { findServeSeat, type ServeSeat, serveWithWorkers } from './serve-workers.js';
+import { findServeSeat, onResize, type ServeSeat, serveWithWorkers } from './serve-workers.js';
 import type { LogFormat } from './views/access-log.js';
 
 type ServeFlags = ServerFlags & StaticFlags & FolderFlags & AppFlags;
@@ -132,7 +132,10 @@ async function serveAlone(parts: Parts): Promise<number> {
   const undo = [context.io.onSignal?.('SIGUSR1', report.reopen)];
   // With nothing to load anew it keeps its usual meaning: the terminal is gone, and so should we be.
   if (plan.mounts.some(({ target }) => target.kind === 'python')) {
-    undo.push(context.io.onSignal?.('SIGHUP', () => void behind.site?.reload('SIGHUP').catch(() => {})));
+    undo.push(
+      context.io.onSignal?.('SIGHUP', () => void behind.site?.reload('SIGHUP').catch(() => {})),
+      ...onResize(context.io, (change, reason) => void behind.site?.resize(change, reason)),
+    );
   }
   let redirects: RunningServer | undefined;
   let server: RunningServer | undefined;
@@ -187,7 +190,10 @@ async function prepare(parts: Parts, listen: ServeSeat['listen'], connections: (
   const { context, flags, plan, report, isTrusted, tls, seat, behind } = parts;
   if (flags.metrics !== undefined) {
     const { createSiteMetrics } = await import('../core/http/site-metrics.js');
-    behind.metrics = createSiteMetrics(plan.upstreams);
+    behind.metrics = createSiteMetrics({
+      upstreams: plan.upstreams,
+      ...(seat !== undefined && { ownPid: process.pid }),
+    });
   }
   const collect = seat === undefined ? undefined : () => seat.collect();
   const operation = await createOperation({
@@ -196,12 +202,12 @@ async function prepare(parts: Parts, listen: ServeSeat['listen'], connections: (
     context,
     connections,
     collect,
-    siteMetrics: () => behind.metrics?.render(behind.site?.figures() ?? []) ?? '',
+    site: () => behind.metrics?.snapshot(behind.site?.figures() ?? []) ?? {},
   });
   const open = async (): Promise<RunningServer> => {
     const { createSite } = await import('../core/handlers/index.js');
     const { serveHttp } = await import('../core/http/server/index.js');
-    const site = await createSite(plan.mounts);
+    const site = await createSite(plan.mounts, behind.metrics?.tally);
     behind.site = site;
     const server = await serveHttp(operation.wrap(site.handler), {
       ...toServeOptions(parts),

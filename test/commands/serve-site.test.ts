@@ -389,7 +389,7 @@ test('metrics tell of upstreams and applications, and each request has its id', 
   assert.equal((await ask(port, '/down')).status, 502);
   const { text } = await ask(port, '/metrics');
   assert.match(text, /^nettool_upstream_up\{url="http:\/\/127\.0\.0\.1:1"\} [01]$/m);
-  assert.match(text, /^nettool_application_requests_total\{prefix="\/"\} 1$/m);
+  assert.match(text, /^nettool_application_duration_seconds_count\{handler="python",prefix="\/"\} 1$/m);
   assert.match(text, /^nettool_application_workers\{prefix="\/"\} 1$/m);
   assert.match(text, /^nettool_application_errors_total\{handler="proxy",status="502"\} 1$/m);
   assert.match(text, /^nettool_worker_changes_total\{state="ready"\} 1$/m);

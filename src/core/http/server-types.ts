@@ -21,7 +21,7 @@ export interface ListeningEvent {
 }
 
 /** A request is over. */
-export interface RequestEvent extends Omit<ServiceNote, 'queueMs'> {
+export interface RequestEvent extends Omit<ServiceNote, 'queueMs' | 'tally'> {
   readonly type: 'request';
   readonly time: string;
   readonly method: string;
