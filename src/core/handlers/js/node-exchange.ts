@@ -83,7 +83,7 @@ export class NodeExchange implements Timed {
     listener: (request: HostedMessage, response: ServerResponse) => unknown,
   ): HttpResponse | Promise<HttpResponse> {
     const { request, clock, timeoutMs, socket } = this.#parts;
-    socket.onEnded = () => this.#ended();
+    socket.exchange = this;
     const result = listener(this.message, this.response);
     // Unlike node, which knows nobody to tell.
     if (result instanceof Promise) result.catch((error) => this.#fail(error));
@@ -218,7 +218,7 @@ export class NodeExchange implements Timed {
   }
 
   /** The application ended the connection. */
-  #ended(): void {
+  onSocketEnd(): void {
     if (!this.#isOver) this.#fail(new GatewayError(502, 'the application closed the connection'));
   }
 
@@ -235,7 +235,7 @@ export class NodeExchange implements Timed {
     const { socket } = this.#parts;
     const internals = message as unknown as MessageInternals;
     if (!internals._consuming) internals._dump();
-    socket.onEnded = undefined;
+    socket.exchange = undefined;
     if (socket.timeout) socket.setTimeout(0);
     if (response.socket === socket) response.detachSocket(socket);
     response.destroyed = true;
