@@ -33,14 +33,10 @@ interface MessageInternals {
 const prototype = ServerResponse.prototype as unknown as Internals;
 const EXCHANGE = Symbol('exchange');
 
-interface HostedResponse extends Internals {
-  readonly [EXCHANGE]: NodeExchange;
-}
-
 /** What an exchange takes place with. */
 export interface ExchangeParts {
   readonly request: IncomingRequest;
-  readonly fields: readonly HeaderPair[];
+  readonly rawHeaders: string[];
   readonly socket: HostedSocket;
   readonly clock: Clock;
   /** How long the application may take until its answer begins. */
@@ -70,11 +66,11 @@ export class NodeExchange implements Timed {
 
   constructor(parts: ExchangeParts) {
     this.#parts = parts;
-    const { request, fields, socket, clock, timeoutMs } = parts;
-    this.message = new HostedMessage(request, fields, socket, (isClientsTurn) => {
+    const { request, rawHeaders, socket, clock, timeoutMs } = parts;
+    this.message = new HostedMessage(request, rawHeaders, socket, (isClientsTurn) => {
       if (!this.#isSettled) this.deadline = isClientsTurn ? Number.POSITIVE_INFINITY : clock.after(timeoutMs);
     });
-    this.response = createResponse(this);
+    this.response = new HostedResponse(this);
     this.response.assignSocket(socket);
   }
 
@@ -129,7 +125,9 @@ export class NodeExchange implements Timed {
     }
     if (content.length > 0) this.#held.push(content);
     this.#heldLength += content.length;
-    if (!this.#isStreamPlanned) {
+    // Counted where `end()` brings all there is, and follows at once.
+    const isWhole = (this.response as unknown as Internals)._contentLength !== null;
+    if (!isWhole && !this.#isStreamPlanned) {
       // What ends in this turn has a length.
       this.#isStreamPlanned = true;
       process.nextTick(() => this.#stream());
@@ -176,13 +174,13 @@ export class NodeExchange implements Timed {
   #deliver(body: HttpResponse['body']): void {
     if (this.#isSettled) return;
     const { statusCode, statusMessage } = this.response;
-    const answer: HttpResponse = {
+    const answer: { -readonly [Key in keyof HttpResponse]: HttpResponse[Key] } = {
       status: statusCode,
       headers: this.#fields,
-      ...(body !== undefined && { body }),
-      ...(statusMessage !== STATUS_CODES[statusCode] && { reason: statusMessage }),
-      ...(body instanceof Readable && { trailers: () => this.#trailers() }),
     };
+    if (body !== undefined) answer.body = body;
+    if (statusMessage !== STATUS_CODES[statusCode]) answer.reason = statusMessage;
+    if (this.#body !== undefined) Object.assign(answer, { trailers: () => this.#trailers() });
     this.#answer = answer;
     this.#finishWaiting();
     this.#settle?.resolve(answer);
@@ -223,7 +221,10 @@ export class NodeExchange implements Timed {
   }
 
   #tellWritten(): void {
-    for (const written of this.#written.splice(0)) written();
+    if (this.#written.length === 0) return;
+    const told = this.#written;
+    this.#written = [];
+    for (const written of told) written();
   }
 
   /** As node:http ends it: whoever waits is told, and the connection can carry the next one. */
@@ -256,15 +257,17 @@ function toBytes(data: string | Uint8Array): Uint8Array {
 }
 
 /** The methods stand in the object itself, as frameworks give it another prototype. */
-function createResponse(exchange: NodeExchange): ServerResponse {
-  const response = new ServerResponse(exchange.message);
-  const hosted = response as unknown as { -readonly [Key in keyof HostedResponse]: HostedResponse[Key] };
-  hosted[EXCHANGE] = exchange;
-  hosted._storeHeader = storeHeader;
-  hosted._send = send;
-  hosted._writeRaw = writeRaw;
-  hosted._finish = finish;
-  return response;
+class HostedResponse extends ServerResponse {
+  readonly [EXCHANGE]: NodeExchange;
+  readonly _storeHeader = storeHeader;
+  readonly _send = send;
+  readonly _writeRaw = writeRaw;
+  readonly _finish = finish;
+
+  constructor(exchange: NodeExchange) {
+    super(exchange.message);
+    this[EXCHANGE] = exchange;
+  }
 }
 
 function storeHeader(this: HostedResponse, line: string, headers: unknown): void {
