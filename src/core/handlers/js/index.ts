@@ -61,7 +61,16 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
   const onEvent = options.onEvent ?? (() => {});
   const logError = (error: unknown): void =>
     onEvent({ type: 'application-log', handler: 'js', text: describe(error) });
-  const settings: JsSettings = { requestTimeoutMs, isTrusted, logError };
+  const failed = (request: IncomingRequest, error: unknown): HttpResponse => {
+    const { method, target, body } = request;
+    // A body that is too large, too slow or broken off is the server's to answer, not the application's fault.
+    if (body.errored !== null) throw body.errored;
+    const status = error instanceof GatewayError ? error.status : 500;
+    if (isClientGone(request, error)) return errorResponse(status, request.headers);
+    onEvent({ type: 'application-error', handler: 'js', method, target, status, message: describe(error) });
+    return errorResponse(status, request.headers);
+  };
+  const settings: JsSettings = { requestTimeoutMs, isTrusted, logError, failed };
   const restoreOutput = options.output === undefined ? () => {} : divertOutput(options.output);
   const restoreMode = options.debug === true ? () => {} : setProductionMode();
   const restore = (): void => {
@@ -91,26 +100,9 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
   const fetching = app.kind === 'fetch' ? createFetchAnswerer(app, settings) : undefined;
   const answer = fetching?.answer ?? createNodeAnswerer(app as NodeApplication, settings);
   const forgetFailures = surviveFailures(logError);
-
-  const failed = (request: IncomingRequest, error: unknown): HttpResponse => {
-    const { method, target, body } = request;
-    // A body that is too large, too slow or broken off is the server's to answer, not the application's fault.
-    if (body.errored !== null) throw body.errored;
-    const status = error instanceof GatewayError ? error.status : 500;
-    if (isClientGone(request, error)) return errorResponse(status, request.headers);
-    onEvent({ type: 'application-error', handler: 'js', method, target, status, message: describe(error) });
-    return errorResponse(status, request.headers);
-  };
   const handler: JsHandler = {
     kind: app.kind,
-    handle(request) {
-      try {
-        const response = answer(request);
-        return response instanceof Promise ? response.catch((error) => failed(request, error)) : response;
-      } catch (error) {
-        return failed(request, error);
-      }
-    },
+    handle: answer,
     async close() {
       forgetFailures();
       restore();

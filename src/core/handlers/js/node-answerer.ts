@@ -13,7 +13,7 @@ import type { JsSettings } from './settings.js';
 
 /** Answers with what a Node listener answers. */
 export function createNodeAnswerer(app: NodeApplication, settings: JsSettings) {
-  const { requestTimeoutMs: timeoutMs } = settings;
+  const { requestTimeoutMs: timeoutMs, failed } = settings;
   const clock = new Clock(Math.max(10, Math.min(500, timeoutMs / 4)));
   const sockets = new WeakMap<object, HostedSocket>();
   const known = new WeakMap<HeaderList, readonly string[]>();
@@ -29,7 +29,11 @@ export function createNodeAnswerer(app: NodeApplication, settings: JsSettings) {
   return (request: IncomingRequest): HttpResponse | Promise<HttpResponse> => {
     const rawHeaders = rawHeadersOf(request);
     const socket = socketFor(request, sockets);
-    return new NodeExchange({ request, rawHeaders, socket, clock, timeoutMs }).run(app.listener);
+    try {
+      return new NodeExchange({ request, rawHeaders, socket, clock, timeoutMs, failed }).run(app.listener);
+    } catch (error) {
+      return failed(request, error);
+    }
   };
 }
 

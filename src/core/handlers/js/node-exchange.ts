@@ -8,6 +8,7 @@ import { CLIENT_LEFT, onClientGone } from './client-gone.js';
 import { HostedMessage } from './hosted-message.js';
 import type { HostedSocket } from './hosted-socket.js';
 import { parseLines, toFields } from './node-fields.js';
+import type { JsSettings } from './settings.js';
 
 type Written = (error?: Error | null) => void;
 
@@ -41,6 +42,7 @@ export interface ExchangeParts {
   readonly clock: Clock;
   /** How long the application may take until its answer begins. */
   readonly timeoutMs: number;
+  readonly failed: JsSettings['failed'];
 }
 
 /**
@@ -53,9 +55,8 @@ export class NodeExchange implements Timed {
   readonly response: ServerResponse;
   readonly #parts: ExchangeParts;
   #fields: HeaderPair[] = [];
-  #answer: HttpResponse | undefined;
-  #failure: unknown;
-  #settle: { resolve(answer: HttpResponse): void; reject(error: unknown): void } | undefined;
+  #answer: HttpResponse | Promise<HttpResponse> | undefined;
+  #settle: ((answer: HttpResponse | Promise<HttpResponse>) => void) | undefined;
   #isSettled = false;
   #held: Array<string | Uint8Array> = [];
   #heldLength = 0;
@@ -86,11 +87,10 @@ export class NodeExchange implements Timed {
     if (this.#answer !== undefined && this.#body === undefined) return this.#answer;
     onClientGone(request, () => this.#abandon());
     if (this.#answer !== undefined) return this.#answer;
-    if (this.#isSettled) return Promise.reject(this.#failure);
     if (this.deadline === Number.POSITIVE_INFINITY) this.deadline = clock.after(timeoutMs);
     clock.watch(this);
-    return new Promise<HttpResponse>((resolve, reject) => {
-      this.#settle = { resolve, reject };
+    return new Promise((resolve) => {
+      this.#settle = resolve;
     });
   }
 
@@ -181,9 +181,7 @@ export class NodeExchange implements Timed {
     if (body !== undefined) answer.body = body;
     if (statusMessage !== STATUS_CODES[statusCode]) answer.reason = statusMessage;
     if (this.#body !== undefined) Object.assign(answer, { trailers: () => this.#trailers() });
-    this.#answer = answer;
-    this.#finishWaiting();
-    this.#settle?.resolve(answer);
+    this.#settleWith(answer);
   }
 
   #trailers(): HeaderPair[] {
@@ -193,19 +191,18 @@ export class NodeExchange implements Timed {
   /** There will be no answer, or not all of it. */
   #fail(error: unknown): void {
     const isStreaming = this.#body !== undefined;
-    if (!this.#isSettled) {
-      this.#failure = error;
-      this.#finishWaiting();
-      this.#settle?.reject(error);
-    }
+    if (!this.#isSettled) this.#settleWith(Promise.try(this.#parts.failed, this.#parts.request, error));
     if (isStreaming) this.#body?.destroy(error instanceof Error ? error : new Error(String(error)));
     this.#parts.socket.destroy();
   }
 
-  #finishWaiting(): void {
+  #settleWith(answer: HttpResponse | Promise<HttpResponse>): void {
     this.#isSettled = true;
+    this.#answer = answer;
     this.deadline = Number.POSITIVE_INFINITY;
-    if (this.#settle !== undefined) this.#parts.clock.unwatch(this);
+    if (this.#settle === undefined) return;
+    this.#parts.clock.unwatch(this);
+    this.#settle(answer);
   }
 
   /** The client has left. */

@@ -14,8 +14,10 @@ export function toFields(response: ServerResponse, given: unknown): HeaderPair[]
   // Either all went through setHeader(), or what writeHead() was given is all there is.
   if (given === undefined || given === null) return fields;
   if (given === (response as unknown as Record<symbol, unknown>)[SET]) {
-    const set = given as Readonly<Record<string, [name: string, value: unknown]>>;
-    for (const key in set) add(fields, ...(set[key] as [string, unknown]));
+    for (const key in given) {
+      const entry = (given as Record<string, [name: string, value: unknown]>)[key];
+      if (entry !== undefined) add(fields, entry[0], entry[1]);
+    }
   } else addGiven(fields, given);
   return fields.some(([name]) => isHopByHop(name)) ? withoutHops(fields) : fields;
 }
