@@ -98,7 +98,7 @@ function ours(target: string, port: number, ...flags: readonly string[]): string
   const program = process.env.NETTOOL_BIN
     ? [process.env.NETTOOL_BIN]
     : [process.execPath, '--import', 'tsx', 'bin/nettool.ts'];
-  return [...program, 'serve', target, String(port), '--log', 'none', ...flags];
+  return [...program, 'serve', target, String(port), '--log', 'none', '-q', ...flags];
 }
 
 function start(command: readonly string[]): ChildProcess {

@@ -85,9 +85,10 @@ export function addServerFlags(command: Command): Command {
     .option('--header <k: v>', 'add a header field to every answer (repeatable)', collectHeader)
     .optionsGroup('Logs and operation:')
     .addOption(
-      new Option('--log <format>', 'log requests on stderr (default: dev on a terminal, else none)').choices(
-        LOG_FORMATS,
-      ),
+      new Option(
+        '--log <format>',
+        'log requests on stderr; dev and json with the time in queue and worker (default: dev on a terminal, else none)',
+      ).choices(LOG_FORMATS),
     )
     .option('--log-file <path>', 'log requests to this file instead (SIGUSR1 opens it anew)')
     .option(

@@ -103,8 +103,8 @@ export function testHandlerContract(name: string, subject: HandlerUnderTest): vo
       const answer = await ask(server.port, failing);
       const event = await server.nextRequest();
       assert.equal(answer.status, 500);
-      assert.ok(event.error !== undefined && event.error.length > 0);
-      assert.ok(!answer.text.includes(event.error));
+      assert.ok(event.reason !== undefined && event.reason.length > 0);
+      assert.ok(!answer.text.includes(event.reason));
       assert.equal((await ask(server.port, small.path)).status, 200);
     });
   }

@@ -26,16 +26,34 @@ export function viewAccess(event: RequestEvent, format: LogFormat, style: Style)
   }
 }
 
-/** `12:30:01 GET /index.html 200 1.2 ms 5120 bytes`, the status coloured by its class. */
+/** `12:30:01 GET /index.html 200 1.2 ms 5120 bytes`, the status coloured by its class; then how it was served. */
 function viewDev(event: RequestEvent, style: Style): string {
   const time = style.dim(new Date(event.time).toTimeString().slice(0, 8));
   const paint = [style.red, style.cyan, style.green, style.cyan, style.yellow][
     Math.trunc(event.status / 100)
   ];
   const status = (paint ?? style.red)(String(event.status));
-  const details = style.dim(`${event.durationMs.toFixed(1)} ms ${event.bytes} bytes`);
+  const details = style.dim(`${event.durationMs.toFixed(1)} ms ${event.bytes} bytes${viewService(event)}`);
   const left = event.aborted === true ? style.yellow(' (client left)') : '';
   return `${time} ${style.bold(escapeLine(event.method))} ${escapeLine(event.target)} ${status} ${details}${left}`;
+}
+
+/** `, 0.1 ms queued, 8.0 ms in worker 4711, 3.0 ms from http://127.0.0.1:3000/, id …`: what of it is known. */
+function viewService({
+  queueMs,
+  workerMs,
+  workerPid,
+  upstream,
+  upstreamMs,
+  requestId,
+}: RequestEvent): string {
+  const parts: string[] = [];
+  if (workerMs !== undefined || upstream !== undefined) parts.push(`${queueMs.toFixed(1)} ms queued`);
+  if (workerMs !== undefined) parts.push(`${workerMs.toFixed(1)} ms in worker ${workerPid ?? '?'}`);
+  if (upstream !== undefined)
+    parts.push(`${upstreamMs === undefined ? 'no answer' : `${upstreamMs.toFixed(1)} ms`} from ${upstream}`);
+  if (requestId !== undefined) parts.push(`id ${requestId}`);
+  return parts.map((part) => `, ${escapeLine(part)}`).join('');
 }
 
 /** NCSA Common Log Format, as Apache and nginx write it. */

@@ -9,7 +9,14 @@ export type SiteEvent = HandlerEvent | PythonEvent;
 /** What an application wrote, as it is to stand on stderr; `undefined` for every other event. */
 export function viewOutput(event: SiteEvent): string | undefined {
   if (event.type === 'application-output') return event.line;
-  return event.type === 'application-log' ? event.text.replace(/\n$/, '') : undefined;
+  if (event.type !== 'application-log') return undefined;
+  const name = viewId(event);
+  return `${name}${event.text.replace(/\n$/, '').replaceAll('\n', `\n${name}`)}`;
+}
+
+/** `[id] `, for lines about a request that has one. */
+function viewId({ requestId }: { readonly requestId?: string }): string {
+  return requestId === undefined ? '' : `[${requestId}] `;
 }
 
 /** An event of an application or upstream in words. */
@@ -61,7 +68,7 @@ function viewFailure(event: Of<'application-error'>, style: Style): string | und
   const traceback = 'traceback' in event ? escapeControls(event.traceback?.trimEnd() ?? '') : '';
   // A start or reload that failed: its sentence follows as the end of the one or the other.
   if (method === undefined) return traceback || undefined;
-  const request = `${escapeLine(method)} ${escapeLine(target ?? '')}`;
+  const request = `${viewId(event)}${escapeLine(method)} ${escapeLine(target ?? '')}`;
   const sentence = `${style.red(`${request} failed:`)} ${escapeControls(message)}`;
   return traceback === '' ? sentence : `${sentence}\n${traceback}`;
 }

@@ -14,7 +14,7 @@ import { parseTarget } from '../http/target.js';
 import { type RunningScript, runScript } from '../platform/script.js';
 import { cgiVariables, type ScriptPlace } from './cgi-env.js';
 import { findScript, pathBelow } from './cgi-script.js';
-import type { OnHandlerEvent } from './handler-events.js';
+import { aboutRequest, type OnHandlerEvent, tellFailure } from './handler-events.js';
 import { normalizePrefix } from './mounts.js';
 import { readScriptHead, type ScriptOutput, toResponse } from './script-answer.js';
 import { createTurnstile } from './turnstile.js';
@@ -65,15 +65,14 @@ export function createCgiHandler(options: CgiOptions): Handler {
   const turnstile = createTurnstile({ places: maxScripts, maxWaiting, maxWaitMs: timeoutMs });
   const running = new Set<RunningScript>();
 
-  const tellFailure = ({ method, target }: IncomingRequest, status: number, message: string): void =>
-    onEvent({ type: 'application-error', handler: 'cgi', method, target, status, message });
+  const tell = (request: IncomingRequest, error: GatewayError): void =>
+    tellFailure(onEvent, 'cgi', request, error);
 
   const runOnce = async (request: IncomingRequest): Promise<HttpResponse | LocalRedirect> => {
     const found = await findScript(request, folder, prefix, options.documentRoot);
     if ('status' in found) {
-      const { method, target } = request;
       if (found.reason !== undefined)
-        onEvent({ type: 'application-log', handler: 'cgi', method, target, text: found.reason });
+        onEvent({ type: 'application-log', handler: 'cgi', ...aboutRequest(request), text: found.reason });
       return errorResponse(found.status, request.headers);
     }
     const { maxBodyBytes: maxBytes } = options;
@@ -82,8 +81,10 @@ export function createCgiHandler(options: CgiOptions): Handler {
       ? await spoolBody(request.body, { signal, ...(maxBytes === undefined ? {} : { maxBytes }) })
       : undefined;
     try {
+      const askedAt = performance.now();
       const leave = await turnstile.enter(signal);
-      return await answerWith({ request, ...found, spool, settings, running, leave, tellFailure });
+      request.note?.({ queueMs: performance.now() - askedAt });
+      return await answerWith({ request, ...found, spool, settings, running, leave, tell });
     } catch (error) {
       await spool?.dispose();
       throw error;
@@ -106,9 +107,8 @@ export function createCgiHandler(options: CgiOptions): Handler {
       throw new GatewayError(502, 'the script redirects without an end');
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
-      const { status, message } = error;
-      if (status >= 500) tellFailure(request, status, message);
-      return errorResponse(status, request.headers);
+      if (error.status >= 500) tell(request, error);
+      return errorResponse(error.status, request.headers);
     }
   };
 
@@ -137,7 +137,7 @@ interface Run {
   readonly running: Set<RunningScript>;
   /** Gives the place at the turnstile back. */
   readonly leave: () => void;
-  readonly tellFailure: (request: IncomingRequest, status: number, message: string) => void;
+  readonly tell: (request: IncomingRequest, error: GatewayError) => void;
 }
 
 async function answerWith(run: Run): Promise<HttpResponse | LocalRedirect> {
@@ -170,7 +170,7 @@ async function answerWith(run: Run): Promise<HttpResponse | LocalRedirect> {
     const isNph = basename(file).startsWith('nph-');
     const { reply, first } = await readScriptHead(output, { allowStatusLine: isNph });
     if (reply.kind === 'document') {
-      const onBroken = (error: GatewayError): void => run.tellFailure(request, error.status, error.message);
+      const onBroken = (error: GatewayError): void => run.tell(request, error);
       return toResponse(reply, first, output, { method: request.method, onBroken });
     }
     output.release(false);
@@ -185,6 +185,7 @@ async function answerWith(run: Run): Promise<HttpResponse | LocalRedirect> {
 function readOutput(script: RunningScript, { request, settings, spool }: Run): ScriptOutput {
   const { timeoutMs, killAfterMs } = settings;
   const chunks = script.stdout[Symbol.asyncIterator]();
+  const startedAt = performance.now();
   const stop = (): void => {
     script.stop(killAfterMs);
     script.stdout.destroy();
@@ -202,6 +203,7 @@ function readOutput(script: RunningScript, { request, settings, spool }: Run): S
       }, timeoutMs);
       try {
         const { done, value } = await chunks.next();
+        request.note?.({ workerMs: performance.now() - startedAt, workerPid: script.pid });
         if (isLate) throw new GatewayError(504, `the script said nothing for ${timeoutMs} ms`);
         return done === true ? undefined : (value as Buffer);
       } catch (error) {
@@ -237,10 +239,9 @@ function environmentFor({ request, place, spool, settings }: Run): Record<string
 
 /** What the script writes to stderr goes to the log, a line at a time. */
 function reportErrors(script: RunningScript, { request, settings }: Run): void {
-  const { method, target } = request;
   const lines = createInterface({ input: script.stderr, crlfDelay: Number.POSITIVE_INFINITY });
   lines.on('line', (text) => {
-    settings.onEvent({ type: 'application-log', handler: 'cgi', method, target, text });
+    settings.onEvent({ type: 'application-log', handler: 'cgi', ...aboutRequest(request), text });
   });
   script.stderr.on('error', () => {});
 }

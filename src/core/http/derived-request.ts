@@ -1,7 +1,9 @@
 import type { IncomingRequest } from './messages.js';
 
 /** What a wrapper may change of a request before it hands it on. */
-export type RequestChanges = Partial<Pick<IncomingRequest, 'method' | 'headers' | 'path' | 'query'>>;
+export type RequestChanges = Partial<
+  Pick<IncomingRequest, 'method' | 'headers' | 'path' | 'query' | 'requestId'>
+>;
 
 /**
  * The same request with some of it changed. Neither a copy nor an heir: fields may be computed when they are asked

@@ -77,6 +77,26 @@ export interface IncomingRequest {
   onAbort?(listener: () => void): void;
   /** Sends 103 with these fields, ahead of the answer (RFC 8297); does nothing for HTTP/1.0. */
   earlyHints?(headers: HeaderList): void;
+  /** The name this request has in logs, when requests are named. */
+  readonly requestId?: string;
+  /** Takes what is to be told of how this request was served; what comes later is added. */
+  note?(service: ServiceNote): void;
+}
+
+/** How a request was served behind the server, as far as its handler knows: for events and logs. */
+export interface ServiceNote {
+  readonly requestId?: string;
+  /** Waiting until a worker, a script or an upstream was free. */
+  readonly queueMs?: number;
+  /** The worker or script had it; without this figure, one with a `workerPid` had it as long as the handler. */
+  readonly workerMs?: number;
+  readonly workerPid?: number | undefined;
+  /** Which upstream answered: its URL or address. */
+  readonly upstream?: string;
+  /** From handing it to the upstream until the answer's head had come. */
+  readonly upstreamMs?: number;
+  /** Why the answer is a 5xx of ours. */
+  readonly reason?: string;
 }
 
 /** What a TLS handshake agreed on. */

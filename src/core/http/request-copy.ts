@@ -41,6 +41,7 @@ export function redirectRequest(request: IncomingRequest, redirection: Redirecti
     localAddress,
     localPort,
     signal,
+    note: (service) => request.note?.(service),
   };
 }
 

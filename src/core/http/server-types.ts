@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { IncomingRequest } from './messages.js';
+import type { IncomingRequest, ServiceNote } from './messages.js';
 
 /** What a server says while it runs; plain data, units in the names, times in ISO 8601 UTC. */
 export type ServerEvent = ListeningEvent | RequestEvent | ConnectionEvent | ClosedEvent;
@@ -19,7 +19,7 @@ export interface ListeningEvent {
 }
 
 /** A request is over. */
-export interface RequestEvent {
+export interface RequestEvent extends Omit<ServiceNote, 'queueMs'> {
   readonly type: 'request';
   readonly time: string;
   readonly method: string;
@@ -33,7 +33,10 @@ export interface RequestEvent {
   readonly bytesIn: number;
   /** From the first byte read of the request to the last byte handed to the system. */
   readonly durationMs: number;
-  /** Of these: waiting behind the request before it, in the handler, and sending. */
+  /**
+   * Of these: waiting, behind the request before it and for a free worker; in the handler, from then until it had an
+   * answer; and sending.
+   */
   readonly queueMs: number;
   readonly handlerMs: number;
   readonly sendMs: number;

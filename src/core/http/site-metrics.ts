@@ -9,6 +9,8 @@ export interface ApplicationFigures {
   /** Requests workers have finished, and how long those sent have waited, since the start. */
   readonly served: number;
   readonly waitedMs: number;
+  /** How long workers have had what they have finished. */
+  readonly workerMs: number;
   readonly workers: number;
 }
 
@@ -82,6 +84,12 @@ export function createSiteMetrics(upstreams: readonly string[]): SiteMetrics {
           'counter',
           'Time requests have waited for a worker.',
           each((figures) => figures.waitedMs / 1000),
+        ],
+        [
+          'nettool_application_worker_seconds_total',
+          'counter',
+          'Time workers have had the requests they have finished.',
+          each((figures) => figures.workerMs / 1000),
         ],
       ];
       return families

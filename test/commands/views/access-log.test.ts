@@ -43,6 +43,19 @@ test('dev says what, how it went and how long it took', () => {
   assert.match(viewAccess({ ...EVENT, aborted: true }, 'dev', STYLE) ?? '', /client left/);
 });
 
+test('dev tells how a request was served, as far as that is known', () => {
+  const dev = (service: Partial<RequestEvent>): string =>
+    (viewAccess({ ...EVENT, ...service }, 'dev', STYLE) ?? '').split(' bytes')[1] ?? '';
+  assert.equal(
+    dev({ queueMs: 0.44, workerMs: 8, workerPid: 4711, requestId: 'a-1' }),
+    ', 0.4 ms queued, 8.0 ms in worker 4711, id a-1',
+  );
+  const upstream = 'http://127.0.0.1:3000/';
+  assert.equal(dev({ upstream, upstreamMs: 3 }), `, 0.0 ms queued, 3.0 ms from ${upstream}`);
+  assert.equal(dev({ upstream }), `, 0.0 ms queued, no answer from ${upstream}`);
+  assert.equal(dev({ requestId: 'x\r\n\x1b[31m' }).includes('\n'), false);
+});
+
 test('json is the event itself', () => {
   assert.deepEqual(JSON.parse(viewAccess(EVENT, 'json', STYLE) ?? ''), EVENT);
 });

@@ -10,7 +10,7 @@ import { mayHaveBody } from '../../http/request-copy.js';
 import { type SpooledBody, spoolBody } from '../../http/spool.js';
 import { parseStreamAddress } from '../../net/stream-dial.js';
 import { cgiVariables, type ScriptPlace } from '../cgi-env.js';
-import type { OnHandlerEvent } from '../handler-events.js';
+import { aboutRequest, type OnHandlerEvent, tellFailure } from '../handler-events.js';
 import { normalizePrefix } from '../mounts.js';
 import { type ScriptOutput, toResponse } from '../script-answer.js';
 import { createFastcgiClient, type FastcgiClient } from './client.js';
@@ -77,7 +77,7 @@ export function createFastcgiHandler(options: FastcgiOptions): Handler {
         return await answer(request, place, client, settings);
       } catch (error) {
         if (!(error instanceof GatewayError)) throw error;
-        if (error.status >= 500) tellFailure(request, error, settings);
+        if (error.status >= 500) tellFailure(settings.onEvent, 'fastcgi', request, error);
         return errorResponse(error.status, request.headers);
       }
     },
@@ -92,22 +92,13 @@ interface Settings extends FastcgiOptions {
   readonly onEvent: OnHandlerEvent;
 }
 
-function tellFailure(
-  request: IncomingRequest,
-  { status, message }: GatewayError,
-  { onEvent }: Settings,
-): void {
-  const { method, target } = request;
-  onEvent({ type: 'application-error', handler: 'fastcgi', method, target, status, message });
-}
-
 async function answer(
   request: IncomingRequest,
   place: ScriptPlace,
   client: FastcgiClient,
   settings: Settings,
 ): Promise<HttpResponse> {
-  const { signal, method, target } = request;
+  const { signal, method } = request;
   const { maxBodyBytes: maxBytes } = settings;
   // php-fpm gives a child to a request, and reads nothing whose length it does not know: all of it has to be here first.
   const spool = mayHaveBody(request)
@@ -120,17 +111,25 @@ async function answer(
       head,
       body: spool?.stream(),
       onStderr: (text) =>
-        settings.onEvent({ type: 'application-log', handler: 'fastcgi', method, target, text }),
+        settings.onEvent({ type: 'application-log', handler: 'fastcgi', ...aboutRequest(request), text }),
     });
-    const call = { request: makeRequest, isIdempotent: isIdempotent(method), signal };
+    const askedAt = performance.now();
+    let sentAt = askedAt;
+    const start = (): FastcgiRequest => {
+      sentAt = performance.now();
+      return makeRequest();
+    };
+    request.note?.({ upstream: settings.address });
+    const call = { request: start, isIdempotent: isIdempotent(method), signal };
     const { reply, first, output } = await client.call(call);
+    request.note?.({ queueMs: sentAt - askedAt, upstreamMs: performance.now() - sentAt });
     const disposing = disposeWith(output, spool);
     // PHP says `Status: 302` beside every Location; from others a lone one is for the client, too.
     if (reply.kind === 'local-redirect') {
       disposing.release(false);
       return { status: 302, headers: [['Location', reply.target]] };
     }
-    const onBroken = (error: GatewayError): void => tellFailure(request, error, settings);
+    const onBroken = (error: GatewayError): void => tellFailure(settings.onEvent, 'fastcgi', request, error);
     return toResponse(reply, first, disposing, { method, onBroken });
   } catch (error) {
     await spool?.dispose();

@@ -9,7 +9,7 @@ import { type IsTrusted, trustNobody } from '../../http/forwarded.js';
 import { GatewayError } from '../../http/gateway-error.js';
 import type { Handler } from '../../http/handler.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
-import type { OnHandlerEvent } from '../handler-events.js';
+import { type OnHandlerEvent, tellFailure } from '../handler-events.js';
 import {
   closeEach,
   type FoundApplication,
@@ -59,6 +59,9 @@ export interface JsHandler extends Handler {
   readonly kind: JsApplication['kind'];
 }
 
+/** Who has a request from its start to its answer. */
+const THIS_PROCESS = Object.freeze({ workerPid: process.pid });
+
 /**
  * Loads an application into this process and answers with what it answers. Rejects with what is wrong when it
  * cannot be loaded or exports nothing that can be served.
@@ -75,19 +78,12 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
   const logError = (error: unknown): void =>
     onEvent({ type: 'application-log', handler: 'js', text: describe(error, wholeStacks) });
   const failed = (request: IncomingRequest, error: unknown): HttpResponse => {
-    const { method, target, body } = request;
+    const { body } = request;
     // A body that is too large, too slow or broken off is the server's to answer, not the application's fault.
     if (body.errored !== null) throw body.errored;
     const status = error instanceof GatewayError ? error.status : 500;
     if (isClientGone(request, error)) return errorResponse(status, request.headers);
-    onEvent({
-      type: 'application-error',
-      handler: 'js',
-      method,
-      target,
-      status,
-      message: describe(error, wholeStacks),
-    });
+    tellFailure(onEvent, 'js', request, { status, message: describe(error, wholeStacks) });
     return errorResponse(status, request.headers);
   };
   const settings: JsSettings = { requestTimeoutMs, isTrusted, logError, failed };
@@ -126,20 +122,17 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
   const forgetFailures = surviveFailures(logError);
   const closeApplication = async (): Promise<void> => {
     const ended = Promise.resolve(fetching?.settled()).then(() => found.close());
-    const timer = new AbortController();
-    const late = delay(graceMs, undefined, { signal: timer.signal }).then(
-      () => logError(new GatewayError(503, `the application did not close within ${graceMs / 1000} s`)),
-      () => {},
-    );
-    await Promise.race([ended.catch(logError), late]);
-    timer.abort();
+    await endWithin(graceMs, ended, logError);
     forgetFailures();
     restore();
   };
   let closed: Promise<void> | undefined;
   const handler: JsHandler = {
     kind: app.kind,
-    handle: answer,
+    handle(request) {
+      request.note?.(THIS_PROCESS);
+      return answer(request);
+    },
     close() {
       closed ??= closeApplication();
       return closed;
@@ -152,6 +145,21 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
     upgrade: (request, socket, head) =>
       upgradeNode(upgrade, request, socket, { head, settings }).catch((error) => failed(request, error)),
   };
+}
+
+/** Waits for an application to close, no longer than it may take. */
+async function endWithin(
+  graceMs: number,
+  ended: Promise<void>,
+  logError: (error: unknown) => void,
+): Promise<void> {
+  const timer = new AbortController();
+  const late = delay(graceMs, undefined, { signal: timer.signal }).then(
+    () => logError(new GatewayError(503, `the application did not close within ${graceMs / 1000} s`)),
+    () => {},
+  );
+  await Promise.race([ended.catch(logError), late]);
+  timer.abort();
 }
 
 async function loadApplication(options: JsOptions, bootTimeoutMs: number): Promise<FoundApplication> {

@@ -11,6 +11,7 @@ import { joinUpgrade } from '../../http/upstream/join.js';
 import { NoReply } from '../../http/upstream/reply-error.js';
 import type { RequestBody } from '../../http/upstream/request-body.js';
 import type { UpstreamReply } from '../../http/upstream/types.js';
+import { tellFailure } from '../handler-events.js';
 import { type ProxyOptions, type ProxySettings, toProxySettings } from './options.js';
 import { countHops } from './request-head.js';
 import { responseHeaders } from './response.js';
@@ -85,9 +86,12 @@ async function forwardRequest(request: IncomingRequest, forwarding: Forwarding):
     const target = upstreamTarget(request, upstream.url.basePath, settings);
     // Not the upstream's fault: nobody may have one taken for broken by what they ask for.
     if (target === undefined) throw new GatewayError(502, 'the target cannot be sent to an upstream');
+    const sentAt = performance.now();
+    request.note?.({ upstream: upstream.name });
     try {
       const reply = await sendTo(upstream, request, { target, body, upgrade, isReplayable });
       upstreams.succeeded(upstream);
+      request.note?.({ upstreamMs: performance.now() - sentAt });
       return { reply, upstream };
     } catch (error) {
       if (request.signal.aborted || !(error instanceof GatewayError)) throw error;
@@ -151,8 +155,6 @@ function framingOf(body: RequestBody | undefined, method: string): number | 'chu
 
 function failed(request: IncomingRequest, error: unknown, { onEvent }: ProxySettings): HttpResponse {
   if (!(error instanceof GatewayError)) throw error;
-  const { status, message } = error;
-  const { method, target } = request;
-  onEvent({ type: 'application-error', handler: 'proxy', method, target, status, message });
-  return errorResponse(status, request.headers);
+  tellFailure(onEvent, 'proxy', request, error);
+  return errorResponse(error.status, request.headers);
 }

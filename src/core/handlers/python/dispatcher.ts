@@ -23,6 +23,8 @@ export interface DispatchStats {
   readonly served: number;
   /** Time those that were sent have waited, in all. */
   readonly waitedMs: number;
+  /** Time workers have had those they have finished, in all. */
+  readonly workerMs: number;
 }
 
 /**
@@ -41,6 +43,7 @@ export class Dispatcher implements LaneOwner {
   #recalling: NodeJS.Timeout | undefined;
   #served = 0;
   #waitedMs = 0;
+  #workerMs = 0;
 
   constructor(onServed: (worker: PythonWorker, count: number) => void) {
     this.#onServed = onServed;
@@ -49,7 +52,13 @@ export class Dispatcher implements LaneOwner {
   get stats(): DispatchStats {
     let active = 0;
     for (const lane of [...this.#lanes, ...this.#retiring]) active += lane.open.size;
-    return { queued: this.#queue.length, active, served: this.#served, waitedMs: this.#waitedMs };
+    return {
+      queued: this.#queue.length,
+      active,
+      served: this.#served,
+      waitedMs: this.#waitedMs,
+      workerMs: this.#workerMs,
+    };
   }
 
   get queued(): number {
@@ -95,8 +104,9 @@ export class Dispatcher implements LaneOwner {
     this.#plan();
   }
 
-  onServed(lane: Lane, count: number, tookUs: number): void {
+  onServed(lane: Lane, count: number, tookUs: number, workerMs: number): void {
     this.#served += count;
+    this.#workerMs += workerMs;
     if (!lane.isShared && tookUs > 0) this.#averageUs += (tookUs / count - this.#averageUs) / 8;
     this.#onServed(lane.worker, count);
   }

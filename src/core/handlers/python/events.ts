@@ -34,6 +34,7 @@ export interface ApplicationErrorEvent {
   readonly traceback?: string;
   readonly method?: string;
   readonly target?: string;
+  readonly requestId?: string;
   /** What the client got, when there was still something to say. */
   readonly status?: number;
 }

@@ -49,15 +49,20 @@ export interface OutgoingFrame {
   readonly kind: number;
   readonly id?: number;
   readonly flags?: number;
+  /** Where the second part of the head begins, in a frame that has a `lead`. */
   readonly number?: number;
+  /** The head's first part, when it is given in two. */
+  readonly lead?: string | undefined;
   readonly head?: string;
-  readonly body?: Uint8Array;
+  readonly body?: Uint8Array | undefined;
 }
 
 /** Several frames as one buffer, so that they leave in one write. */
 export function encodeFrames(frames: readonly OutgoingFrame[]): Buffer {
   let size = 0;
-  for (const { head, body } of frames) size += HEADER_BYTES + (head?.length ?? 0) + (body?.length ?? 0);
+  for (const { lead = '', head = '', body } of frames) {
+    size += HEADER_BYTES + lead.length + head.length + (body?.length ?? 0);
+  }
   const buffer = Buffer.allocUnsafe(size);
   let at = 0;
   for (const frame of frames) at = writeFrame(buffer, at, frame);
@@ -65,15 +70,17 @@ export function encodeFrames(frames: readonly OutgoingFrame[]): Buffer {
 }
 
 function writeFrame(buffer: Buffer, start: number, frame: OutgoingFrame): number {
-  const { kind, id = 0, flags = 0, number = 0, head = '', body } = frame;
-  const length = head.length + (body?.length ?? 0);
+  const { kind, id = 0, flags = 0, lead = '', number = lead.length, head = '', body } = frame;
+  const headLength = lead.length + head.length;
+  const length = headLength + (body?.length ?? 0);
   buffer.writeUInt32LE(length, start);
   buffer.writeUInt32LE(id, start + 4);
   buffer.writeUInt32LE(kind | (flags << 8), start + 8);
   buffer.writeUInt32LE(number, start + 12);
-  buffer.writeUInt32LE(head.length, start + 16);
+  buffer.writeUInt32LE(headLength, start + 16);
   let at = start + HEADER_BYTES;
-  at += buffer.write(head, at, 'latin1');
+  if (lead !== '') at += buffer.write(lead, at, 'latin1');
+  if (head !== '') at += buffer.write(head, at, 'latin1');
   if (body !== undefined && body.length > 0) buffer.set(body, at);
   return start + HEADER_BYTES + length;
 }

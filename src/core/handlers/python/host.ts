@@ -1,11 +1,12 @@
 import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
-import { NettoolError, toNettoolError } from '../../errors.js';
+import { toNettoolError } from '../../errors.js';
 import { errorResponse } from '../../http/error-response.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { createWorkerMaster } from '../../workers/master.js';
 import type { WorkerMaster } from '../../workers/types.js';
 import { type FolderWatch, watchFolders } from '../../workers/watch.js';
+import { aboutRequest } from '../handler-events.js';
 import { encodeScope } from './asgi-scope.js';
 import { Dispatcher, type DispatchStats } from './dispatcher.js';
 import { FLAG, FRAME } from './frames.js';
@@ -44,7 +45,6 @@ export class PythonHost implements ExchangeOwner {
   #watch: FolderWatch | undefined;
   #closing: Promise<void> | undefined;
   #exchangePlace: ExchangePlace | undefined;
-  #lastId = 0;
 
   constructor(options: SettledOptions, place: PythonPlace) {
     this.#options = options;
@@ -94,7 +94,6 @@ export class PythonHost implements ExchangeOwner {
       kind: this.application.kind,
       prefix: this.#options.prefix,
       isTrusted: this.#options.isTrusted,
-      nextId: () => this.#nextId(),
     };
     return openExchange(request, this.#exchangePlace);
   }
@@ -102,9 +101,9 @@ export class PythonHost implements ExchangeOwner {
   async upgrade(request: IncomingRequest, socket: Duplex, head: Buffer): Promise<HttpResponse | undefined> {
     if (!isWebSocketRequest(request)) return this.handle(request);
     const refused = refuseHandshake(request) ?? this.#refuse(request);
-    const scope = encodeScope(request, this.#options.prefix, this.#options.isTrusted);
+    const scope = encodeScope(request, this.#options);
     if (refused !== undefined || scope === undefined) return refused ?? errorResponse(400, request.headers);
-    const opening = { kind: FRAME.WS_OPEN, id: this.#nextId(), head: scope };
+    const opening = { kind: FRAME.WS_OPEN, id: 0, ...scope };
     const exchange = new WebSocketExchange(this, request, opening, {
       socket,
       accept: (accepted) => this.#webSockets.accept(request, socket, head, accepted),
@@ -138,22 +137,20 @@ export class PythonHost implements ExchangeOwner {
 
   // ---- what exchanges ask
 
-  answerFailure(request: IncomingRequest, failure: ExchangeFailure): HttpResponse | Promise<HttpResponse> {
+  answerFailure(request: IncomingRequest, failure: ExchangeFailure): HttpResponse {
     const { status, traceback, message } = failure;
     if (this.#options.debug) return tracebackPage(status, traceback || message);
-    if (status === 500) return Promise.reject(new NettoolError('INTERNAL', message));
     return errorResponse(status, request.headers, status === 503 ? [['Retry-After', '1']] : []);
   }
 
   onFailure(request: IncomingRequest, failure: ExchangeFailure): void {
     const { status, message, traceback } = failure;
-    const { method, target } = request;
+    request.note?.({ reason: message });
     this.#options.onEvent({
       type: 'application-error',
       message,
       ...(traceback && { traceback }),
-      method,
-      target,
+      ...aboutRequest(request),
       status,
     });
   }
@@ -215,7 +212,7 @@ export class PythonHost implements ExchangeOwner {
     this.#dispatcher.remove(worker);
   }
 
-  #refuse(request: IncomingRequest): HttpResponse | Promise<HttpResponse> | undefined {
+  #refuse(request: IncomingRequest): HttpResponse | undefined {
     const isFull = this.#dispatcher.queued >= this.#options.maxQueued;
     if (!isFull && !(this.#master.failing && !this.#dispatcher.hasLanes) && this.#closing === undefined)
       return undefined;
@@ -223,11 +220,6 @@ export class PythonHost implements ExchangeOwner {
     const failure = { status: 503 as const, message };
     this.onFailure(request, failure);
     return this.answerFailure(request, failure);
-  }
-
-  #nextId(): number {
-    this.#lastId = (this.#lastId + 1) % 0xffff_ffff;
-    return this.#lastId;
   }
 
   #tellApplication(): void {

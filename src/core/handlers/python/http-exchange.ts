@@ -3,8 +3,8 @@ import type { Body, HeaderList, HttpResponse, IncomingRequest } from '../../http
 import { AnswerBody } from './answer-body.js';
 import { closeAnswerFile, openAnswerFile } from './answer-file.js';
 import { parseHead, toText } from './answer-head.js';
-import { FLAG, FRAME, type IncomingFrame, type OutgoingFrame } from './frames.js';
-import type { Exchange, Lane } from './lane.js';
+import { FLAG, FRAME, type IncomingFrame } from './frames.js';
+import type { Exchange, Lane, LaneService, OpeningFrame } from './lane.js';
 import type { ContentPump } from './request-content.js';
 
 /** A client that stays this long is watched: whether it leaves, and whether it has waited too long. */
@@ -21,8 +21,8 @@ export interface ExchangeFailure {
 /** Whom exchanges tell what goes wrong. */
 export interface ExchangeOwner {
   readonly requestTimeoutMs: number;
-  /** What the client gets when there is no answer; a rejection is the server's plain 500, with its reason in the log. */
-  answerFailure(request: IncomingRequest, failure: ExchangeFailure): HttpResponse | Promise<HttpResponse>;
+  /** What the client gets when there is no answer. */
+  answerFailure(request: IncomingRequest, failure: ExchangeFailure): HttpResponse;
   /** The answer had begun, or nobody waits for it: for the log. */
   onFailure(request: IncomingRequest, failure: ExchangeFailure): void;
   /** The request hangs in its worker. */
@@ -36,8 +36,7 @@ type Phase = 'waiting' | 'answered' | 'over';
 
 /** One HTTP request in a worker. */
 export class HttpExchange implements Exchange {
-  readonly id: number;
-  readonly opening: OutgoingFrame;
+  readonly opening: OpeningFrame;
   readonly askedAt = performance.now();
   readonly response: Promise<HttpResponse>;
   lane: Lane | undefined;
@@ -53,11 +52,10 @@ export class HttpExchange implements Exchange {
   #trailers: PromiseWithResolvers<HeaderList> | undefined;
   #onAbort: (() => void) | undefined;
 
-  constructor(owner: ExchangeOwner, request: IncomingRequest, opening: OutgoingFrame & { id: number }) {
+  constructor(owner: ExchangeOwner, request: IncomingRequest, opening: OpeningFrame) {
     this.#owner = owner;
     this.#request = request;
     this.opening = opening;
-    this.id = opening.id;
     this.response = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -106,7 +104,8 @@ export class HttpExchange implements Exchange {
 
   /** It was sent: content may follow. */
   onStarted(): void {
-    const { lane, id } = this;
+    const { lane } = this;
+    const { id } = this.opening;
     if (this.#pump === undefined || lane === undefined) return;
     this.#pump
       .run((body) => lane.send({ kind: FRAME.BODY, id, body }))
@@ -114,6 +113,10 @@ export class HttpExchange implements Exchange {
         () => lane.send({ kind: FRAME.BODY, id, flags: FLAG.END }),
         (error) => this.#breakOff(error),
       );
+  }
+
+  onServed(service: LaneService): void {
+    this.#request.note?.(service);
   }
 
   onLost(message: string): void {
@@ -127,9 +130,11 @@ export class HttpExchange implements Exchange {
     if (this.#phase !== 'waiting' || this.#isGone || now - this.askedAt < requestTimeoutMs) return;
     const { lane } = this;
     if (lane === undefined) {
+      this.#request.note?.({ queueMs: now - this.askedAt });
       this.#fail({ status: 503, message: `no worker was free within ${requestTimeoutMs / 1000} s` });
       return;
     }
+    this.#request.note?.(lane.serviceOf(this, now));
     const message = `the application did not answer within ${requestTimeoutMs / 1000} s`;
     this.#fail({ status: 504, message });
     this.#owner.onTimeout(this, lane);
@@ -156,7 +161,7 @@ export class HttpExchange implements Exchange {
       return;
     }
     const body = new AnswerBody({
-      onTaken: (number) => this.lane?.send({ kind: FRAME.CREDIT, id: this.id, number }),
+      onTaken: (number) => this.lane?.send({ kind: FRAME.CREDIT, id: this.opening.id, number }),
       onDropped: () => this.#leave(),
     });
     this.#body = body;
@@ -178,7 +183,8 @@ export class HttpExchange implements Exchange {
 
   async #sendFile(frame: IncomingFrame): Promise<void> {
     const { lane } = this;
-    const reply = (number: number): void => lane?.send({ kind: FRAME.FILE_REPLY, id: this.id, number });
+    const reply = (number: number): void =>
+      lane?.send({ kind: FRAME.FILE_REPLY, id: this.opening.id, number });
     try {
       const file = await openAnswerFile(frame.body);
       if (this.#phase !== 'waiting' || this.#isGone) {

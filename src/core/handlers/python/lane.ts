@@ -1,12 +1,16 @@
 import type { Duplex } from 'node:stream';
+import type { ServiceNote } from '../../http/messages.js';
+import { ExchangeTable } from './exchange-table.js';
 import { encodeFrames, FLAG, FRAME, FrameReader, type IncomingFrame, type OutgoingFrame } from './frames.js';
 import type { PythonWorker } from './worker.js';
 
+/** The frame that opens an exchange. */
+export type OpeningFrame = OutgoingFrame & { id: number };
+
 /** One request or WebSocket on its way to a worker and back. */
 export interface Exchange {
-  readonly id: number;
-  /** The frame that opens it. */
-  readonly opening: OutgoingFrame;
+  /** The frame that opens it; its lane gives it its identifier. */
+  readonly opening: OpeningFrame;
   /** Where it runs, once it was sent. */
   lane: Lane | undefined;
   /** When it was asked for, by `performance.now()`. */
@@ -17,6 +21,8 @@ export interface Exchange {
   onFrame(frame: IncomingFrame): boolean;
   /** It was sent to the worker. */
   onStarted?(): void;
+  /** The worker has finished with it. */
+  onServed?(service: LaneService): void;
   /** The worker is gone, for this reason. */
   onLost(reason: string): void;
   /** The worker is to end soon. */
@@ -27,14 +33,18 @@ export interface Exchange {
   readonly isOver: boolean;
 }
 
+/** Where the time of an exchange went. */
+export type LaneService = Required<Pick<ServiceNote, 'queueMs' | 'workerMs'>> &
+  Pick<ServiceNote, 'workerPid'>;
+
 /** Whom a lane tells what happens on it. */
 export interface LaneOwner {
   /** It may be given more. */
   onFree(lane: Lane): void;
   /** The worker has not begun with this and gives it back. */
   onReturned(exchange: Exchange): void;
-  /** The worker has finished so many, which took it so many microseconds in all. */
-  onServed(lane: Lane, count: number, tookUs: number): void;
+  /** The worker has finished so many, which took it so many microseconds in all; it had them for `workerMs`. */
+  onServed(lane: Lane, count: number, tookUs: number, workerMs: number): void;
 }
 
 /**
@@ -46,7 +56,7 @@ export class Lane {
   readonly index: number;
   readonly isShared: boolean;
   /** In the order they were sent. */
-  readonly open = new Map<number, Exchange>();
+  open = new ExchangeTable();
   /** Its request hangs: nothing more is expected of it. */
   isStuck = false;
   /** When the last batch was sent, as long as it is not acknowledged (shared lanes). */
@@ -57,6 +67,7 @@ export class Lane {
   readonly #reader = new FrameReader();
   #owner: LaneOwner | undefined;
   #served = 0;
+  #workerMs = 0;
   #servedUs = 0;
 
   constructor(worker: PythonWorker, index: number, stream: Duplex, isShared: boolean) {
@@ -85,7 +96,7 @@ export class Lane {
     for (const exchange of batch) {
       exchange.lane = this;
       exchange.sentAt = now;
-      this.open.set(exchange.id, exchange);
+      this.open.add(exchange);
     }
     this.movedAt = now;
     if (this.isShared) this.unacknowledgedSince = now;
@@ -100,23 +111,30 @@ export class Lane {
 
   /** The client has gone, or waited too long: a shared lane lets go at once, a thread has to finish first. */
   abort(exchange: Exchange, flags = 0): void {
-    this.send({ kind: FRAME.ABORT, id: exchange.id, flags });
-    if (this.isShared) this.#finish(exchange.id);
+    this.send({ kind: FRAME.ABORT, id: exchange.opening.id, flags });
+    if (this.isShared) this.#finish(exchange, 0);
   }
 
   /** The exchange is answered, though the worker has not said so itself. */
   settle(exchange: Exchange): void {
-    this.#finish(exchange.id);
+    this.#finish(exchange, 0);
     if (this.isFree) this.#owner?.onFree(this);
+  }
+
+  /** Where the time of an exchange went until now; `tookUs` is the worker's own figure, where it gives one. */
+  serviceOf({ askedAt, sentAt }: Exchange, now: number, tookUs = 0): LaneService {
+    const workerMs = tookUs > 0 ? tookUs / 1000 : now - sentAt;
+    const queueMs = tookUs > 0 ? Math.max(0, now - askedAt - workerMs) : sentAt - askedAt;
+    return { queueMs, workerMs, workerPid: this.worker.pid };
   }
 
   #onData(chunk: Buffer): void {
     this.movedAt = performance.now();
     this.#reader.feed(chunk, (frame) => this.#onFrame(frame));
     if (this.#served > 0) {
-      const [count, tookUs] = [this.#served, this.#servedUs];
-      this.#served = this.#servedUs = 0;
-      this.#owner?.onServed(this, count, tookUs);
+      const [count, tookUs, workerMs] = [this.#served, this.#servedUs, this.#workerMs];
+      this.#served = this.#servedUs = this.#workerMs = 0;
+      this.#owner?.onServed(this, count, tookUs, workerMs);
     }
     if (this.isFree) this.#owner?.onFree(this);
   }
@@ -135,20 +153,27 @@ export class Lane {
       this.#owner?.onReturned(exchange);
       return;
     }
-    if (frame.kind === FRAME.HEAD && frame.flags & FLAG.END) this.#servedUs += frame.number;
-    if (exchange.onFrame(frame)) this.#finish(frame.id);
+    // A thread says how long it took, when that is all it has to say.
+    const tookUs = frame.kind === FRAME.HEAD && frame.flags & FLAG.END ? frame.number : 0;
+    this.#servedUs += tookUs;
+    if (exchange.onFrame(frame)) this.#finish(exchange, tookUs);
   }
 
-  #finish(id: number): void {
-    if (!this.open.delete(id)) return;
+  #finish(exchange: Exchange, tookUs: number): void {
+    if (!this.open.delete(exchange.opening.id)) return;
     this.#served++;
+    if (exchange.onServed !== undefined) {
+      const service = this.serviceOf(exchange, this.movedAt, tookUs);
+      this.#workerMs += service.workerMs;
+      exchange.onServed(service);
+    }
     if (this.open.size === 0) this.worker.onLaneIdle();
   }
 
   /** The worker's end is closed: it is gone, or about to be. */
   #onClose(): void {
-    const lost = [...this.open.values()];
-    this.open.clear();
+    const lost = this.open.values();
+    this.open = new ExchangeTable();
     const reason = this.worker.lossReason();
     lost.forEach((exchange, position) => {
       // A thread works in order: what stands behind the first was not begun, and can go to another.

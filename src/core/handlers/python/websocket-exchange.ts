@@ -3,9 +3,9 @@ import type { WebSocket } from 'ws';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { AnswerBody } from './answer-body.js';
 import { parseHead, toText } from './answer-head.js';
-import { FLAG, FRAME, type IncomingFrame, type OutgoingFrame } from './frames.js';
+import { FLAG, FRAME, type IncomingFrame } from './frames.js';
 import type { ExchangeFailure, ExchangeOwner } from './http-exchange.js';
-import type { Exchange, Lane } from './lane.js';
+import type { Exchange, Lane, OpeningFrame } from './lane.js';
 
 /** Messages may be so many bytes ahead of the application before the client is no longer read. */
 const WINDOW_BYTES = 262_144;
@@ -21,8 +21,7 @@ export interface AcceptedHandshake {
 
 /** One WebSocket in a worker: opened there, framed here. */
 export class WebSocketExchange implements Exchange {
-  readonly id: number;
-  readonly opening: OutgoingFrame;
+  readonly opening: OpeningFrame;
   readonly askedAt = performance.now();
   /** Resolves with an answer when the WebSocket is refused, with nothing once it is open. */
   readonly outcome: Promise<HttpResponse | undefined>;
@@ -44,14 +43,13 @@ export class WebSocketExchange implements Exchange {
   constructor(
     owner: ExchangeOwner,
     request: IncomingRequest,
-    opening: OutgoingFrame & { id: number },
+    opening: OpeningFrame,
     transport: { readonly socket: Duplex; readonly accept: AcceptWebSocket },
   ) {
     this.#owner = owner;
     this.#request = request;
     this.#accept = transport.accept;
     this.opening = opening;
-    this.id = opening.id;
     this.outcome = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -137,12 +135,18 @@ export class WebSocketExchange implements Exchange {
   #onMessage(data: Buffer, isBinary: boolean): void {
     this.#aheadBytes += data.length + 64;
     if (this.#aheadBytes >= WINDOW_BYTES) this.#socket?.pause();
-    this.lane?.send({ kind: FRAME.WS_DATA, id: this.id, flags: isBinary ? 0 : FLAG.TEXT, body: data });
+    this.lane?.send({
+      kind: FRAME.WS_DATA,
+      id: this.opening.id,
+      flags: isBinary ? 0 : FLAG.TEXT,
+      body: data,
+    });
   }
 
   #send(frame: IncomingFrame): void {
     const { body, flags } = frame;
-    const credit = (): void => this.lane?.send({ kind: FRAME.CREDIT, id: this.id, number: body.length });
+    const credit = (): void =>
+      this.lane?.send({ kind: FRAME.CREDIT, id: this.opening.id, number: body.length });
     this.#socket?.send(body, { binary: (flags & FLAG.TEXT) === 0 }, credit);
   }
 
@@ -178,7 +182,7 @@ export class WebSocketExchange implements Exchange {
   #onGone(code: number, reason: string): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.lane?.send({ kind: FRAME.WS_GONE, id: this.id, number: code, head: reason });
+    this.lane?.send({ kind: FRAME.WS_GONE, id: this.opening.id, number: code, head: reason });
     this.lane?.settle(this);
     if (this.#isSettled) return;
     this.#isSettled = true;

@@ -38,6 +38,9 @@ export interface WorkerConfig {
   readonly software: string;
 }
 
+/** Whatever hangs will not end by itself; its stacks are being written. */
+const STUCK_GRACE_MS = 500;
+
 /** How to start a worker. */
 export interface WorkerRecipe {
   readonly python: string;
@@ -130,7 +133,8 @@ export class PythonWorker implements WorkerProcess {
     const ask = (): void => {
       for (const channel of this.#child.channels.slice(1)) channel.end();
     };
-    await stopChild(this.#child, { ask, graceMs });
+    const isStuck = this.lanes.some((lane) => lane.isStuck);
+    await stopChild(this.#child, { ask, graceMs: isStuck ? Math.min(graceMs, STUCK_GRACE_MS) : graceMs });
   }
 
   #boot(config: WorkerConfig): Promise<void> {

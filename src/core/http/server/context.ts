@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { errorResponse } from '../error-response.js';
 import type { Handler } from '../handler.js';
 import { getHeader } from '../headers.js';
-import type { HttpResponse, IncomingRequest } from '../messages.js';
+import type { HttpResponse, IncomingRequest, ServiceNote } from '../messages.js';
 import type { CloseReason, ServeOptions, ServerEvent, ServerLimits, ServerTimers } from '../server-types.js';
 import { Clock } from './clock.js';
 import { DEFAULT_LIMITS, DEFAULT_TIMERS } from './limits.js';
@@ -21,7 +21,7 @@ export interface AnyConnection {
 
 /** A request whose time was taken. */
 export interface TimedRequest {
-  readonly request: IncomingRequest;
+  readonly request: IncomingRequest & { readonly service?: ServiceNote | undefined };
   readonly content?: { readonly bytesIn: number } | undefined;
   readonly times: readonly [arrived: number, called: number, answered: number] | undefined;
 }
@@ -42,6 +42,7 @@ type Told = Pick<
   'method' | 'target' | 'scheme' | 'headers' | 'remoteAddress' | 'remotePort'
 > & {
   readonly httpVersion: string;
+  readonly service?: ServiceNote | undefined;
 };
 
 const UNREADABLE = { method: '-', target: '-', scheme: 'http', httpVersion: '-', headers: [] } as const;
@@ -161,7 +162,12 @@ export class ServerContext {
   #tell(request: Told, { content, times }: Omit<TimedRequest, 'request'>, outcome: Outcome): void {
     const ended = performance.now();
     const [arrived, called, answered] = times ?? [ended, ended, ended];
-    const { error } = outcome;
+    const { queueMs: waited = 0, ...service } = request.service ?? {};
+    const error = outcome.error === undefined ? undefined : toSentence(outcome.error);
+    const handlerMs = Math.max(0, (answered || ended) - called - waited);
+    // What runs in this process is a worker that cannot tell more than we know.
+    const { workerMs = service.workerPid === undefined ? undefined : handlerMs, upstreamMs } = service;
+    const reason = service.reason ?? (outcome.status >= 500 ? error : undefined);
     this.#emit({
       type: 'request',
       time: new Date().toISOString(),
@@ -173,8 +179,8 @@ export class ServerContext {
       bytes: Math.max(0, outcome.bytes),
       bytesIn: content?.bytesIn ?? 0,
       durationMs: round(ended - arrived),
-      queueMs: round(called - arrived),
-      handlerMs: round((answered || ended) - called),
+      queueMs: round(called - arrived + waited),
+      handlerMs: round(handlerMs),
       sendMs: round(ended - (answered || ended)),
       remoteAddress: request.remoteAddress,
       remotePort: request.remotePort,
@@ -182,9 +188,17 @@ export class ServerContext {
       userAgent: getHeader(request.headers, 'user-agent') ?? null,
       referer: getHeader(request.headers, 'referer') ?? null,
       ...(outcome.aborted && { aborted: true }),
-      ...(error !== undefined && { error: error instanceof Error ? error.message : String(error) }),
+      ...(error !== undefined && { error }),
+      ...service,
+      ...(workerMs !== undefined && { workerMs: round(workerMs) }),
+      ...(upstreamMs !== undefined && { upstreamMs: round(upstreamMs) }),
+      ...(reason !== undefined && { reason }),
     });
   }
+}
+
+function toSentence(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function round(ms: number): number {

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { IsTrusted } from '../forwarded.js';
 import { type ForwardedClient, forwardedClient } from '../forwarded-client.js';
-import type { HeaderList, HeaderPair, IncomingRequest, TlsDetails } from '../messages.js';
+import type { HeaderList, HeaderPair, IncomingRequest, ServiceNote, TlsDetails } from '../messages.js';
 import { type ParsedTarget, parseTarget } from '../target.js';
 import { type BodyReader, emptyBody } from './body-reader.js';
 import type { Head } from './parse-head.js';
@@ -34,6 +34,7 @@ export interface RequestOwner {
 /** A request on a connection of any version; whatever a handler may not ask for is made when it does. */
 export class ServerRequest implements IncomingRequest {
   readonly head: Head;
+  service: ServiceNote | undefined;
   readonly #owner: RequestOwner;
   #empty: Readable | undefined;
   #abort: AbortController | undefined;
@@ -136,6 +137,10 @@ export class ServerRequest implements IncomingRequest {
 
   earlyHints(headers: HeaderList): void {
     this.#owner.earlyHints(headers);
+  }
+
+  note(service: ServiceNote): void {
+    this.service = this.service === undefined ? service : { ...this.service, ...service };
   }
 
   /** Whether the target names a path that can be looked for; if not it is answered 400. */

@@ -16,8 +16,10 @@ export function nameRequests(isTrusted: (address: string) => boolean): Wrapper {
     const given = getHeader(request.headers, NAME);
     return given !== undefined && USABLE.test(given) && isTrusted(request.peerAddress) ? given : randomUUID();
   };
-  const named = (request: IncomingRequest, id: string): IncomingRequest =>
-    deriveRequest(request, { headers: withHeader(request.headers, NAME, id) });
+  const named = (request: IncomingRequest, id: string): IncomingRequest => {
+    request.note?.({ requestId: id });
+    return deriveRequest(request, { headers: withHeader(request.headers, NAME, id), requestId: id });
+  };
   const signed = (response: HttpResponse, id: string): HttpResponse => ({
     ...response,
     headers: withHeader(response.headers, NAME, id),

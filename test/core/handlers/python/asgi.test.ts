@@ -83,6 +83,24 @@ test('each request has its own copy of the state and its own context', { skip },
   }
 });
 
+test('requests of one connection share nothing an application could change', { skip }, async (t) => {
+  const { port } = await traps(t);
+  const request = (version: string, connection: string): string =>
+    `GET /spoil HTTP/${version}\r\nHost: test\r\nConnection: ${connection}\r\n\r\n`;
+  const requests = [request('1.1', 'keep-alive'), request('1.1', 'keep-alive'), request('1.0', 'keep-alive')];
+  const text = (await exchange(port, requests.join('') + request('1.1', 'close'))).toString();
+  const seen = text.split('\r\n').filter((line) => line.includes('spec_version'));
+  assert.equal(seen.length, 4);
+  assert.equal(seen[1], seen[0]);
+  assert.match(seen[2] ?? '', /'1\.0'\]/);
+  assert.ok(!text.includes('spoilt'));
+});
+
+test('an application runs in a task of its own, the same from its first step on', { skip }, async (t) => {
+  const { port } = await traps(t);
+  assert.equal((await ask(port, '/current-task')).text, '(True, True)');
+});
+
 test('bodies come in whole when small and in parts when large', { skip }, async (t) => {
   const { port, get } = await traps(t);
   const small = await ask(port, '/echo', { method: 'POST', body: 'small' });

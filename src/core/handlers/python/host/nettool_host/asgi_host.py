@@ -7,12 +7,31 @@ import sys
 
 from .asgi_http import HttpExchange
 from .asgi_lifespan import Lifespan
+from .asgi_scope import to_scope
 from .asgi_websocket import WebSocketExchange
 from .failure import report
 from .frames import ABORT, ACK, REQUEST, WS_OPEN, Frames, frame
 
 HIGH_WATER = 1 << 20
 ACK_FRAME = frame(ACK)
+
+
+def make_starter(loop):
+    """What eager_start does since Python 3.12: a task takes its first step before it is returned."""
+    planned = []
+
+    def plan(step, context):
+        planned.append((context, step))
+
+    def start(coro):
+        loop.call_soon = plan  # in the place of the class' own
+        task = asyncio.Task(coro, loop=loop)
+        del loop.call_soon
+        context, step = planned.pop()
+        context.run(step)
+        return task
+
+    return start
 
 
 class AsgiHost:
@@ -66,26 +85,26 @@ class AsgiHost:
         loop = self.loop
         if loop.get_task_factory() is not None:
             return loop.create_task
-        if sys.version_info >= (3, 12) and type(loop).__module__.startswith("asyncio"):
-            # The first step at once: an application that never waits costs no turn of the loop.
+        # The first step at once: an application that never waits costs no turn of the loop.
+        if sys.version_info >= (3, 12):
             return functools.partial(asyncio.Task, loop=loop, eager_start=True)
-        return functools.partial(asyncio.Task, loop=loop)
+        return make_starter(loop)
 
     def on_readable(self):
         try:
-            data = self.stream.recv(262144)
+            found = self.frames.read(self.stream)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            data = b""
-        if not data:
+            found = None
+        if found is None:
             self.lose_front()
             return
-        for ident, kind, flags, number, head, body in self.frames.feed(data):
+        for ident, kind, flags, number, head, body in found:
             if kind == REQUEST:
-                self.open(HttpExchange(self, ident, flags, head, body))
+                self.open(HttpExchange(self, ident, flags, to_scope(head, number, self), body))
             elif kind == WS_OPEN:
-                self.open(WebSocketExchange(self, ident, head))
+                self.open(WebSocketExchange(self, ident, to_scope(head, number, self)))
             else:
                 exchange = self.exchanges.get(ident)
                 if exchange is not None:
@@ -94,9 +113,10 @@ class AsgiHost:
         self.emit(ACK_FRAME)
 
     def open(self, exchange):
-        # Kept here until it is over: the loop itself holds its tasks only weakly.
-        self.exchanges[exchange.ident] = exchange
-        exchange.task = self.new_task(exchange.run())
+        task = exchange.task = self.new_task(exchange.run())
+        if not task.done():
+            # Kept here until it is over: the loop itself holds its tasks only weakly.
+            self.exchanges[exchange.ident] = exchange
 
     def forget(self, exchange):
         self.exchanges.pop(exchange.ident, None)

@@ -5,7 +5,7 @@ import os
 import stat
 import sys
 
-from .asgi_scope import encode_head, to_scope
+from .asgi_scope import encode_head
 from .failure import ClientDisconnected, report, where_it_waits
 from .frames import ABORT, BODY, CREDIT, DATA, END, ERROR, FILE, HEAD, HINT, LIVE, MORE, TIMED_OUT, TOOK, TRAILERS, frame, pack
 
@@ -22,10 +22,10 @@ class HttpExchange:
     taken = False  # the application has been given the end of the content
     trailers = None  # a list, once fields after the content were announced
 
-    def __init__(self, host, ident, flags, head, body):
+    def __init__(self, host, ident, flags, scope, body):
         self.host = host
         self.ident = ident
-        scope = self.scope = to_scope(head.split(b"\0"), host)
+        self.scope = scope
         if body:
             self.chunks = (body,)
         self.ended = bool(flags & END)  # the whole content is here
@@ -133,7 +133,15 @@ class HttpExchange:
         if self.done:
             raise RuntimeError("%s came after the answer was complete" % kind)
         if kind == "http.response.body":
-            await self.send_body(message.get("body", b""), message.get("more_body", False))
+            more = message.get("more_body", False)
+            body = self.fit(message.get("body", b""), more)
+            if len(body) <= PIECE and self.credit >= len(body):
+                if body or not more or not self.begun:
+                    self.part(body, not more)
+            else:
+                await self.send_pieces(body, more)
+            if more:
+                await self.await_room()
         elif kind == "http.response.pathsend":
             self.send_path(message["path"])
         elif kind == "http.response.zerocopysend":
@@ -143,7 +151,8 @@ class HttpExchange:
         else:
             raise RuntimeError("not a message an HTTP answer knows: %r" % kind)
 
-    async def send_body(self, body, more):
+    def fit(self, body, more):
+        """What is to be sent of a body: checked against the length that was announced, nothing when none may be."""
         if type(body) is not bytes:
             if not isinstance(body, (bytes, bytearray, memoryview)):
                 raise TypeError("the body must be bytes, not %s" % type(body).__name__)
@@ -159,13 +168,7 @@ class HttpExchange:
                 raise RuntimeError("the answer is longer than its Content-Length %d" % self.length)
             if not more and total < self.length:
                 raise RuntimeError("the answer ends after %d bytes of its Content-Length %d" % (total, self.length))
-        if len(body) <= PIECE and self.credit >= len(body):
-            if body or not more or not self.begun:
-                self.part(body, not more)
-        else:
-            await self.send_pieces(body, more)
-        if more:
-            await self.await_room()
+        return body
 
     async def send_pieces(self, body, more):
         view = memoryview(body)
@@ -239,6 +242,6 @@ class HttpExchange:
                 break
             offset += len(data)
             left -= len(data)
-            await self.send_body(data, more or left > 0)
+            await self.send({"type": "http.response.body", "body": data, "more_body": more or left > 0})
         if not more and not self.done:
-            await self.send_body(b"", False)
+            await self.send({"type": "http.response.body"})

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 
-from .asgi_scope import encode_head, to_scope, to_tls
+from .asgi_scope import encode_head
 from .failure import ClientDisconnected, report
 from .frames import (ABORT, CREDIT, DATA, END, ERROR, HEAD, LIVE, TEXT, TOOK, WS_ACCEPT, WS_CLOSE, WS_DATA, WS_GONE,
                      WS_SEND, frame)
@@ -12,20 +12,18 @@ CONNECTING, DENYING, OPEN, CLOSED = range(4)
 
 
 class WebSocketExchange:
-    def __init__(self, host, ident, head):
+    def __init__(self, host, ident, scope):
         self.host = host
         self.ident = ident
         self.task = None
-        fields = head.split(b"\0")
-        scope = self.scope = to_scope(fields, host)
+        self.scope = scope
         scope["type"] = "websocket"
         del scope["method"]
         scope["scheme"] = "wss" if scope["scheme"] == "https" else "ws"
         offered = b",".join(value for name, value in scope["headers"] if name == b"sec-websocket-protocol")
         scope["subprotocols"] = [word.strip() for word in offered.decode("latin-1").split(",") if word.strip()]
-        scope["extensions"] = {"websocket.http.response": {}}
-        if fields[11]:
-            scope["extensions"]["tls"] = to_tls(fields)
+        tls = {name: value for name, value in scope["extensions"].items() if name == "tls"}
+        scope["extensions"] = {"websocket.http.response": {}, **tls}
         self.events = deque(({"type": "websocket.connect"},))
         self.waiter = self.credited = self.denial = None
         self.phase = CONNECTING

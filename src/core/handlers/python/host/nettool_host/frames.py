@@ -25,10 +25,17 @@ MORE = 32  # fields follow the content
 class Frames:
     """Cuts what a stream brings into frames."""
 
-    __slots__ = ("rest",)
+    __slots__ = ("rest", "buffer")
 
     def __init__(self):
         self.rest = b""
+        # A bytes object of this size for each recv would be mapped from the system and given back each time.
+        self.buffer = memoryview(bytearray(262144))
+
+    def read(self, stream, flags=0):
+        """The complete frames of what the stream has now; None at its end."""
+        size = stream.recv_into(self.buffer, 0, flags)
+        return self.feed(bytes(self.buffer[:size])) if size else None
 
     def feed(self, data):
         """The complete frames: (id, type, flags, number, head, body)."""

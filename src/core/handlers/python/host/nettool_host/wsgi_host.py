@@ -15,6 +15,29 @@ from .wsgi_file import FileWrapper
 FLUSH_AT = 131072
 
 
+class RequestErrors:
+    """`wsgi.errors` of a request that has a name: each line begins with it."""
+
+    def __init__(self, request_id):
+        self.prefix = "[%s] " % request_id
+        self.in_line = False
+
+    def write(self, text):
+        if not text:
+            return 0
+        lines = text[:-1].replace("\n", "\n" + self.prefix) + text[-1]
+        sys.stderr.write(lines if self.in_line else self.prefix + lines)
+        self.in_line = text[-1] != "\n"
+        return len(text)
+
+    def writelines(self, lines):
+        for line in lines:
+            self.write(line)
+
+    def flush(self):
+        sys.stderr.flush()
+
+
 class Slot:
     def __init__(self, stream, app, settings):
         self.stream = stream
@@ -41,13 +64,13 @@ class Slot:
 
     def run(self):
         """Until the front closes the stream."""
-        pending, recv = self.pending, self.stream.recv
+        pending, stream, read = self.pending, self.stream, self.frames.read
         try:
             while True:
-                data = recv(262144)
-                if not data:
+                found = read(stream)
+                if found is None:
                     return
-                self.feed(data)
+                self.take(found)
                 while pending:
                     try:
                         job = pending.popleft()
@@ -58,8 +81,8 @@ class Slot:
         except (ConnectionError, BrokenPipeError):
             return  # the front is gone
 
-    def feed(self, data):
-        for ident, kind, flags, number, head, body in self.frames.feed(data):
+    def take(self, found):
+        for ident, kind, flags, number, head, body in found:
             if kind == REQUEST:
                 self.pending.append((ident, flags, head, body))
                 continue
@@ -90,20 +113,20 @@ class Slot:
     def wait(self):
         """Blocks for the next frames of the front; whatever was not begun goes back to it first."""
         self.give_back()
-        data = self.stream.recv(262144)
-        if not data:
+        found = self.frames.read(self.stream)
+        if found is None:
             raise ClientDisconnected("the server is going away")
-        self.feed(data)
+        self.take(found)
         self.give_back()
 
     def poll(self):
         """Takes in what the front has sent, without waiting."""
         try:
-            data = self.stream.recv(262144, MSG_DONTWAIT)
+            found = self.frames.read(self.stream, MSG_DONTWAIT)
         except BlockingIOError:
             return
-        if data:
-            self.feed(data)
+        if found:
+            self.take(found)
 
     def recall(self):
         """From the control thread: what waits behind a slow request goes back, what is finished goes out."""
@@ -147,6 +170,9 @@ class Slot:
         if "%" in path:
             environ["PATH_INFO"] = unquote_to_bytes(path.encode("latin-1")).decode("latin-1")
         answer = self.answer = Answer(self, ident, environ["REQUEST_METHOD"] == "HEAD")
+        request_id = environ.get("nettool.request_id")
+        if request_id:
+            environ["wsgi.errors"] = RequestErrors(request_id)
         environ["wsgi.early_hints"] = answer.early_hints
         content = environ["wsgi.input"] = open(body, "rb") if flags & SPOOLED else BytesIO(body)
         result = None
