@@ -41,6 +41,7 @@ export function createFetchAnswerer(app: FetchApplication, settings: JsSettings)
     return new Promise((resolve, reject) => {
       const timed: Timed = {
         deadline: clock.after(requestTimeoutMs),
+        slot: undefined,
         onDeadline() {
           clock.unwatch(timed);
           surroundings.abort();

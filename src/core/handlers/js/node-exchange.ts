@@ -51,6 +51,7 @@ export interface ExchangeParts {
  */
 export class NodeExchange implements Timed {
   deadline = Number.POSITIVE_INFINITY;
+  slot: number | undefined;
   readonly message: HostedMessage;
   readonly response: ServerResponse;
   readonly #parts: ExchangeParts;
