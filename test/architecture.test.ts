@@ -124,6 +124,7 @@ const OWNERS: ReadonlyArray<readonly [name: RegExp, allowed: RegExp]> = [
   [/^client-zip$/, /^src\/core\/handlers\/zip\//],
   [/^@fastify\/busboy$/, /^src\/core\/handlers\/uploads\//],
   [/^undici/, /^src\/core\/http\/http2(-session)?\.ts$/],
+  [/^bcryptjs$/, /^src\/core\/http\/passwords\//],
   [/^tough-cookie$/, /^src\/core\/http\/cookies\.ts$/],
   [/^node:ffi$/, /^src\/core\/platform\/ffi\.ts$/],
   [/^node:child_process$/, /^src\/core\/platform\//],

@@ -18,7 +18,10 @@ export interface Io {
   /** What starts this program once more: its path, and what must stand before its own arguments. */
   readonly self?: readonly [string, ...string[]];
   /** Listens to a signal that does not end the run, until the function it returns is called. */
-  readonly onSignal?: (name: 'SIGHUP' | 'SIGUSR1', listener: () => void) => () => void;
+  readonly onSignal?: (
+    name: 'SIGHUP' | 'SIGUSR1' | 'SIGTTIN' | 'SIGTTOU',
+    listener: () => void,
+  ) => () => void;
 }
 
 /** The flags every command takes. */

@@ -15,8 +15,10 @@ export interface AppFlags {
   readonly proxy?: readonly MountFlag[];
   readonly cgi?: readonly MountFlag[];
   readonly fastcgi?: readonly MountFlag[];
+  readonly fastcgiApp?: readonly MountFlag[];
   readonly fastcgiRoot?: string;
   readonly fastcgiExt?: readonly string[];
+  readonly cgiMax?: number;
   readonly env?: readonly string[];
   readonly upstreamHost?: string | true;
   readonly upstreamCacert?: string;
@@ -24,6 +26,9 @@ export interface AppFlags {
   readonly balance?: 'round-robin' | 'least-connections' | 'hash';
   readonly hashKey?: string;
   readonly healthCheck?: string;
+  readonly healthInterval?: number;
+  readonly upstreamConnectTimeout?: number;
+  readonly upstreamRetries?: number;
   readonly rewrite?: readonly RewriteFlag[];
   readonly wsgi?: boolean;
   readonly asgi?: boolean;
@@ -60,7 +65,17 @@ export function addAppFlags(command: Command): Command {
       'have host:port or unix:/path run the scripts of the target folder (repeatable)',
       collectMount,
     )
-    .optionsGroup('Scripts (--fastcgi):')
+    .option(
+      '--fastcgi-app <prefix=address>',
+      'pass every request on to a FastCGI application that has no scripts (repeatable)',
+      collectMount,
+    )
+    .optionsGroup('Scripts (--cgi, --fastcgi):')
+    .option(
+      '--cgi-max <n>',
+      'CGI scripts that run at a time (default: 32); more wait, then 503',
+      parseAtLeastOne,
+    )
     .option('--fastcgi-root <folder>', 'the target folder as the FastCGI server sees it, in a container')
     .option(
       '--fastcgi-ext <.ext[,.ext]>',
@@ -88,7 +103,14 @@ export function addAppFlags(command: Command): Command {
     )
     .option(
       '--health-check <url-path>',
-      'ask upstreams for this path every 10 s, and leave out those that fail',
+      'ask upstreams for this path now and then, and leave out those that fail',
+    )
+    .option('--health-interval <time>', 'how often (default: 10s)', parseInterval)
+    .option('--upstream-connect-timeout <time>', 'for a connection to one (default: 10s)', parseInterval)
+    .option(
+      '--upstream-retries <n>',
+      'how many others are tried for a request that one failed (default: 2)',
+      parseCount,
     )
     .option(
       '--rewrite <regex=>path>',
@@ -170,6 +192,12 @@ function parseExtensions(text: string): string[] {
     throw new InvalidArgumentError(`'${text}' is not a list like .php,.cgi.`);
   }
   return extensions;
+}
+
+function parseInterval(text: string): number {
+  const ms = parseDuration(text);
+  if (ms < 1) throw new InvalidArgumentError('it has to be more than nothing.');
+  return ms;
 }
 
 function parseWorkers(text: string): number | 'auto' {

@@ -73,23 +73,8 @@ export function toFolderFeatures(context: Context, root: string, flags: FolderFl
   };
 }
 
-/** Flags that say how uploads are taken, which they are not without `--upload`. */
-const UPLOAD_FLAGS = {
-  uploadDir: '--upload-dir',
-  overwrite: '--overwrite',
-  maxUpload: '--max-upload',
-  mkdir: '--mkdir',
-  delete: '--delete',
-} as const;
-
 function toUploadRules(root: string, flags: FolderFlags): UploadRules | undefined {
-  if (!flags.upload) {
-    for (const [key, flag] of Object.entries(UPLOAD_FLAGS)) {
-      if (flags[key as keyof typeof UPLOAD_FLAGS] === undefined) continue;
-      throw new NettoolError('USAGE', `${flag} is about uploads`, { hint: 'add --upload to take them' });
-    }
-    return undefined;
-  }
+  if (!flags.upload) return undefined;
   return {
     folder: flags.uploadDir === undefined ? '/' : toUploadFolder(root, flags.uploadDir),
     overwrite: flags.overwrite === true,

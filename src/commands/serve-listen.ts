@@ -1,24 +1,30 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { NettoolError } from '../core/errors.js';
-import type { ListenTarget, RunningServer, TlsIdentity } from '../core/http/server-types.js';
+import type { Handler } from '../core/http/handler.js';
+import type { ListenTarget, RunningServer, ServeOptions, TlsIdentity } from '../core/http/server-types.js';
 import type { Context, Io } from './context.js';
 import type { ServerFlags } from './serve-server-flags.js';
 
 /** The first descriptor systemd hands over (sd_listen_fds(3)). */
 const FIRST_INHERITED_FD = 3;
 
-/** Where to listen when it is not a host and a port: a Unix socket, or what systemd hands over; else `undefined`. */
-export function listenTargets(
+/** Where to listen: a host and a port, a Unix socket, or what systemd hands over; and where operators ask. */
+export function listenTargets(context: Context, flags: ServerFlags, port: number): readonly ListenTarget[] {
+  const admin = flags.admin === undefined ? [] : [{ ...flags.admin, tls: false, admin: true } as const];
+  return [...siteTargets(context, flags, port), ...admin];
+}
+
+function siteTargets(
   { io }: Context,
   { host, socketMode: mode }: ServerFlags,
-): readonly ListenTarget[] | undefined {
+  port: number,
+): readonly ListenTarget[] {
   const inherited = Number(io.env.LISTEN_FDS ?? 0);
   const isForUs = io.env.LISTEN_PID === undefined || Number(io.env.LISTEN_PID) === process.pid;
   if (inherited > 0 && isForUs) {
     return Array.from({ length: inherited }, (_, index) => ({ fd: FIRST_INHERITED_FD + index }));
   }
-  if (!host.includes('/')) return undefined;
+  if (!host.includes('/')) return [{ host, port }];
   return [{ path: resolve(io.cwd, host), ...(mode !== undefined && { mode }) }];
 }
 
@@ -29,7 +35,6 @@ export async function prepareTls(context: Context, flags: ServerFlags): Promise<
     const { readIdentity } = await import('../core/net/tls.js');
     return readIdentity(...identityPaths(context, cert, key));
   }
-  if (key !== undefined) throw new NettoolError('USAGE', '--key needs --cert');
   if (tls !== true) return undefined;
   const { createLocalIdentity } = await import('../core/net/local-ca.js');
   const hosts = host.includes('/') ? [] : [host];
@@ -76,13 +81,10 @@ export async function followCertificate(
 /** `--redirect-http`: a server beside the real one that sends its clients there. */
 export async function openRedirects(
   { io }: Context,
-  { redirectHttp, host, cert, tls }: ServerFlags,
+  { redirectHttp, host }: ServerFlags,
   httpsPort: number,
 ): Promise<RunningServer | undefined> {
   if (redirectHttp === undefined) return undefined;
-  if (cert === undefined && tls !== true) {
-    throw new NettoolError('USAGE', '--redirect-http leads to HTTPS', { hint: 'add --tls, or --cert FILE' });
-  }
   const { serveHttp } = await import('../core/http/server/index.js');
   const { redirectToHttps } = await import('../core/http/https-redirect.js');
   const { signal } = io;
@@ -93,4 +95,17 @@ export async function openRedirects(
     events: [],
     onEvent: () => {},
   });
+}
+
+/** `--admin`: a server beside the real one, and for as long as that one runs, for those who look after it. */
+export async function openAdmin(
+  handler: Handler,
+  place: ListenTarget,
+  site: RunningServer,
+  options: Pick<ServeOptions, 'events' | 'onEvent'>,
+): Promise<void> {
+  const { serveHttp } = await import('../core/http/server/index.js');
+  const { signal } = new AbortController();
+  const admin = await serveHttp(handler, { host: '', port: 0, listen: [place], signal, ...options });
+  void site.closed.finally(() => admin.close());
 }

@@ -5,9 +5,12 @@ import type { CgiOptions } from '../core/handlers/cgi.js';
 import type { FastcgiOptions } from '../core/handlers/fastcgi/index.js';
 import type { HandlerTarget } from '../core/handlers/index.js';
 import type { StaticTarget } from '../core/handlers/static/index.js';
+import type { Withheld } from '../core/handlers/static/withheld.js';
 import type { Context } from './context.js';
-import type { MountFlag } from './serve-app-flags.js';
+import type { AppFlags, MountFlag } from './serve-app-flags.js';
 import type { TargetOptions } from './serve-target.js';
+
+const PHP: readonly string[] = ['.php'];
 
 /** What is at `/`, when that is a folder of files. */
 type Site = StaticTarget | undefined;
@@ -16,13 +19,15 @@ type Site = StaticTarget | undefined;
 export function toCgi({ prefix, value }: MountFlag, site: Site, options: TargetOptions): HandlerTarget {
   const folder = resolve(options.context.io.cwd, value);
   if (!isFolder(folder)) throw new NettoolError('USAGE', `--cgi ${prefix}=${value}: there is no such folder`);
+  const { cgiMax } = options.flags;
+  const maxScripts = cgiMax === undefined ? {} : { maxScripts: cgiMax };
   const documentRoot = site !== undefined && isFolder(site.root) ? site.root : folder;
-  return { kind: 'cgi', options: { folder, prefix, documentRoot, ...shared(options) } };
+  return { kind: 'cgi', options: { folder, prefix, documentRoot, ...maxScripts, ...shared(options) } };
 }
 
 /** The scripts are those of the target folder; where a folder has the prefix's name, those in it, as URLs have it. */
 export function toFastcgi({ prefix, value }: MountFlag, site: Site, options: TargetOptions): HandlerTarget {
-  const { fastcgiRoot, fastcgiExt: extensions = ['.php'], index = [] } = options.flags;
+  const { fastcgiRoot, fastcgiExt: extensions = PHP, index = [] } = options.flags;
   if (site === undefined || !isFolder(site.root)) {
     throw new NettoolError('USAGE', `--fastcgi ${prefix}=${value}: the target is no folder with scripts`);
   }
@@ -45,9 +50,25 @@ export function toFastcgi({ prefix, value }: MountFlag, site: Site, options: Tar
   };
 }
 
+/** The programs among the files, unless `--static` asks for everything as it is. */
+export function toWithheld({ context, flags }: TargetOptions): Withheld | undefined {
+  const { cgi = [], fastcgi = [], fastcgiExt: extensions = PHP } = flags;
+  if ((cgi.length === 0 && fastcgi.length === 0) || isSentAsItIs(flags)) return undefined;
+  return {
+    extensions: fastcgi.length === 0 ? [] : extensions,
+    folders: cgi.map(({ value }) => resolve(context.io.cwd, value)),
+  };
+}
+
+/** Whether `--static` stands alone: what the target holds is to be sent, not run. */
+export function isSentAsItIs({ static: statics = [] }: AppFlags): boolean {
+  return statics.some((value) => typeof value !== 'object');
+}
+
 type Shared = Pick<CgiOptions & FastcgiOptions, 'env' | 'isTrusted' | 'onEvent' | 'timeoutMs'>;
 
-function shared({ context, flags, isTrusted, onEvent }: TargetOptions): Shared {
+/** What they have in common. */
+export function shared({ context, flags, isTrusted, onEvent }: TargetOptions): Shared {
   const { requestTimeout } = flags;
   return {
     env: givenVariables(context, flags.env),

@@ -31,6 +31,7 @@ export interface ServerFlags {
   readonly log?: LogFormat;
   readonly logFile?: string;
   readonly health?: string;
+  readonly admin?: { readonly host: string; readonly port: number };
   readonly metrics?: string;
   readonly requestId?: boolean;
 }
@@ -71,13 +72,17 @@ export function addServerFlags(command: Command): Command {
     .option('--max-body <size>', 'a request body for applications (default: 100MiB; 413)', parseSize)
     .option('--body-timeout <time>', 'without a byte of the body (default: 30s; 408)', parseDuration)
     .option('--keep-alive <time>', 'between two requests of a connection (default: 15s)', parseDuration)
-    .option('--max-connections <n>', 'at a time (default: 10000; 503)', parseCount)
-    .option('--rate-limit <n/s>', 'requests per address, like 10/s or 100/m (429)', parseRate)
+    .option('--max-connections <n>', 'at a time, for all workers (default: 10000; 503)', parseCount)
+    .option(
+      '--rate-limit <n/s>',
+      'requests per address, like 10/s or 100/m (429); each worker counts for itself',
+      parseRate,
+    )
     .option('--limit-rate <size>', 'bytes per second of each answer', parseSize)
     .optionsGroup('Access:')
     .option(
       '--auth <user:password>',
-      'ask for a user (repeatable); sha256:HEX or sha512:HEX may stand for the password',
+      'ask for a user (repeatable); @FILE is a list like that of htpasswd, whose hashes may also stand here for the password',
       collect,
     )
     .option('--auth-writes', 'ask only for what changes something (uploads, deletes)')
@@ -98,6 +103,11 @@ export function addServerFlags(command: Command): Command {
     )
     .option('--health <url-path>', 'answer 200 there while the server runs')
     .option('--metrics <url-path>', 'answer with Prometheus metrics there')
+    .option(
+      '--admin <[host:]port>',
+      'answer --health (/health) and --metrics (/metrics) at a port of their own, and only there',
+      parseAdmin,
+    )
     .option('--request-id', 'give each request an X-Request-Id, for applications, clients and logs');
 }
 
@@ -122,6 +132,12 @@ export function toTimers(flags: ServerFlags): Partial<ServerTimers> {
 /** An address or name to listen on; what holds a slash is the path of a Unix socket. */
 function parseListenHost(text: string): string {
   return text.includes('/') ? text : parseHost(text);
+}
+
+/** `9100` is for this machine only; `0.0.0.0:9100` for all. */
+function parseAdmin(text: string): { host: string; port: number } {
+  const [, host, port = ''] = /^(?:(.+):)?(\d+)$/.exec(text) ?? [];
+  return { host: parseHost(host?.replace(/^\[(.*)\]$/, '$1') ?? '127.0.0.1'), port: parsePort(port) };
 }
 
 function parseMode(text: string): number {

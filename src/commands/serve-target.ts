@@ -3,12 +3,13 @@ import { availableParallelism } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { NettoolError } from '../core/errors.js';
 import type { HandlerTarget, MountTarget } from '../core/handlers/index.js';
+import type { StaticTarget } from '../core/handlers/static/index.js';
 import type { Context } from './context.js';
 import { parsePort } from './options.js';
 import type { AppFlags, MountFlag } from './serve-app-flags.js';
 import { type FolderFlags, toFolderFeatures } from './serve-folder-flags.js';
 import { refuseMissing } from './serve-missing.js';
-import { givenVariables, toCgi, toFastcgi } from './serve-scripts.js';
+import { givenVariables, isSentAsItIs, shared, toCgi, toFastcgi, toWithheld } from './serve-scripts.js';
 import type { ServerFlags } from './serve-server-flags.js';
 import { type StaticFlags, toStaticOptions } from './serve-static-flags.js';
 
@@ -37,20 +38,23 @@ export interface ServePlan {
 }
 
 const DEFAULT_PORT = 8000;
-const TAKES_VARIABLES: ReadonlySet<HandlerTarget['kind']> = new Set(['python', 'cgi', 'fastcgi']);
-const PROGRAM = /\.(?:[cm]?[jt]s|[jt]sx|py)$/;
-const HEALTH_CHECK = { intervalMs: 10_000, timeoutMs: 5000 };
+const JS_PROGRAM = /\.(?:[cm]?[jt]s|[jt]sx)$/;
+const CHECK_EVERY_MS = 10_000;
+const CHECK_TIMEOUT_MS = 5000;
+/** How long an answer that has begun may stand still, unless it may take even longer to begin. */
+const STALL_MS = 60_000;
 
 /** Finds out what is to be served where. */
 export async function planServe(args: readonly unknown[], options: TargetOptions): Promise<ServePlan> {
   const { context, flags } = options;
   const { name, port } = readArguments(context, args as [string | undefined, string | undefined], flags);
-  const isPlain = flags.static?.some((value) => typeof value !== 'object') === true;
+  const isPlain = isSentAsItIs(flags);
   const target = await toTarget(name, '', isPlain, options);
   const folder = target.kind === 'static' ? target : undefined;
   const mounts: MountTarget[] = [{ prefix: '', target }];
   for (const value of flags.static ?? []) {
-    if (typeof value === 'object') mounts.push(toStaticMount(value, options));
+    if (typeof value !== 'object') continue;
+    mounts.push({ prefix: value.prefix, target: toFiles(resolve(context.io.cwd, value.value), options) });
   }
   for (const { prefix, value } of flags.app ?? [])
     mounts.push({ prefix, target: await toTarget(await entryOf(value, context), prefix, false, options) });
@@ -60,14 +64,13 @@ export async function planServe(args: readonly unknown[], options: TargetOptions
     mounts.push({ prefix: flag.prefix, target: toCgi(flag, folder, options) });
   for (const flag of flags.fastcgi ?? [])
     mounts.push({ prefix: flag.prefix, target: toFastcgi(flag, folder, options) });
+  for (const { prefix, value } of flags.fastcgiApp ?? []) {
+    const target = { address: value, prefix, ...shared(options) };
+    mounts.push({ prefix, target: { kind: 'fastcgi', options: target } });
+  }
   const codeFolders = mounts.flatMap((mount) =>
     mount.target.kind === 'js' ? dirname(mount.target.options.file) : [],
   );
-  if (flags.env !== undefined && mounts.every(({ target }) => !TAKES_VARIABLES.has(target.kind))) {
-    throw new NettoolError('USAGE', '--env is for Python applications, CGI and FastCGI scripts', {
-      hint: 'set it before the command: NAME=value nettool serve …',
-    });
-  }
   const upstreams = mounts.flatMap((mount) =>
     mount.target.kind === 'proxy' ? mount.target.options.upstreams : [],
   );
@@ -99,24 +102,15 @@ async function toTarget(
   if (/^([a-z][a-z\d+.-]*:\/\/|unix:)/i.test(name)) return toProxy({ prefix, value: name }, options);
   const path = resolve(context.io.cwd, name);
   const stat = statSync(path, { throwIfNoEntry: false });
-  const isApplication =
-    flags.wsgi === true || flags.asgi === true || (PROGRAM.test(name) && !stat?.isDirectory());
+  const wantsPython = (flags.wsgi === true || flags.asgi === true) && !JS_PROGRAM.test(name);
   const { isPythonTarget } = await import('../core/handlers/python/target.js');
   const isModule = isPythonTarget(name) && !/\.py(?::|$)/.test(name);
-  if (!isModule && flags.wsgi !== true && flags.asgi !== true) refuseMissing(name, context.io.cwd);
-  if (
-    !isPlain &&
-    (flags.wsgi === true || flags.asgi === true || (isPythonTarget(name) && !stat?.isDirectory()))
-  ) {
+  if (!isModule && !wantsPython) refuseMissing(name, context.io.cwd);
+  if (!isPlain && (wantsPython || (isPythonTarget(name) && !stat?.isDirectory()))) {
     return toPython(name, prefix, options);
   }
-  if (!isPlain && isApplication) return toJs(name, path, prefix, options);
-  return {
-    kind: 'static',
-    root: path,
-    ...toStaticOptions(flags),
-    features: toFolderFeatures(context, path, flags),
-  };
+  if (!isPlain && JS_PROGRAM.test(name) && !stat?.isDirectory()) return toJs(name, path, prefix, options);
+  return { ...toFiles(path, options), features: toFolderFeatures(context, path, flags) };
 }
 
 /** `--app` names an application, so a folder stands for the module in it. */
@@ -186,18 +180,15 @@ function toJs(
   };
 }
 
-function toStaticMount({ prefix, value }: MountFlag, { context, flags }: TargetOptions): MountTarget {
-  const root = resolve(context.io.cwd, value);
-  return { prefix, target: { kind: 'static', root, ...toStaticOptions(flags) } };
+function toFiles(root: string, options: TargetOptions): StaticTarget {
+  const withheld = toWithheld(options);
+  return { kind: 'static', root, ...toStaticOptions(options.flags), ...(withheld && { withheld }) };
 }
 
 async function toProxy(
   { prefix, value }: MountFlag,
   { context, flags, onEvent, isTrusted }: TargetOptions,
 ): Promise<HandlerTarget> {
-  if (flags.hashKey !== undefined && flags.balance !== 'hash') {
-    throw new NettoolError('USAGE', '--hash-key is for --balance hash');
-  }
   return {
     kind: 'proxy',
     options: {
@@ -211,10 +202,19 @@ async function toProxy(
       ...(flags.balance !== undefined && { balance: flags.balance }),
       ...(flags.hashKey !== undefined && { hashKey: flags.hashKey }),
       ...(flags.rewrite !== undefined && { rewrite: flags.rewrite }),
-      ...(flags.healthCheck !== undefined && { healthCheck: { ...HEALTH_CHECK, path: flags.healthCheck } }),
-      ...(flags.requestTimeout !== undefined && { responseTimeoutMs: flags.requestTimeout }),
+      ...(flags.healthCheck !== undefined && { healthCheck: toHealthCheck(flags.healthCheck, flags) }),
+      ...(flags.upstreamRetries !== undefined && { retries: flags.upstreamRetries }),
+      ...(flags.upstreamConnectTimeout !== undefined && { connectTimeoutMs: flags.upstreamConnectTimeout }),
+      ...(flags.requestTimeout !== undefined && {
+        responseTimeoutMs: flags.requestTimeout,
+        stallTimeoutMs: Math.max(flags.requestTimeout, STALL_MS),
+      }),
     },
   };
+}
+
+function toHealthCheck(path: string, { healthInterval: intervalMs = CHECK_EVERY_MS }: AppFlags) {
+  return { path, intervalMs, timeoutMs: Math.min(intervalMs, CHECK_TIMEOUT_MS) };
 }
 
 async function readAuthorities({ io }: Context, file: string): Promise<string> {

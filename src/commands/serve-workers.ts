@@ -1,5 +1,4 @@
 import { readdirSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { NettoolError } from '../core/errors.js';
 import type { ReloadEvent } from '../core/handlers/python/events.js';
@@ -19,7 +18,7 @@ const DATA = /\.(?:sqlite3?|db|log|lock|tmp|part|pid|sock)(?:-(?:journal|wal|shm
 
 /** How to serve with several processes. */
 export interface WorkersPlan {
-  readonly count: number | 'auto';
+  readonly count: number;
   /** Where to listen; everything about requests is for the workers. */
   readonly front: FrontOptions;
   readonly graceMs?: number;
@@ -38,7 +37,7 @@ export interface ServeSeat {
   /** {@link WorkersPlan.settings} */
   readonly settings: unknown;
   /** For `serveHttp`, instead of host and port. */
-  readonly listen: readonly ListenTarget[];
+  readonly listen: ReadonlyArray<Extract<ListenTarget, { source: unknown }>>;
   /** The figures of all workers and the master; undefined when the master is gone. */
   collect(): Promise<MetricsSnapshot | undefined>;
   /**
@@ -88,6 +87,7 @@ export async function serveWithWorkers(context: Context, plan: WorkersPlan): Pro
     watching,
     io.onSignal?.('SIGHUP', () => reload('SIGHUP')),
     io.onSignal?.('SIGUSR1', () => crew?.reopen()),
+    ...onResize(io, (change, reason) => void crew?.resize(change, reason)),
   ];
   try {
     crew = await createCrew(context, plan, front, (line, stream) => output[stream].add(line));
@@ -103,6 +103,17 @@ export async function serveWithWorkers(context: Context, plan: WorkersPlan): Pro
   }
   plan.onEvent({ type: 'closed', requests: crew?.requests ?? 0 });
   return 0;
+}
+
+/** Has SIGTTIN ask for a worker more and SIGTTOU for one fewer, as gunicorn does; the functions end that. */
+export function onResize(
+  io: Pick<Io, 'onSignal'>,
+  resize: (change: 1 | -1, reason: string) => void,
+): Array<(() => void) | undefined> {
+  return [
+    io.onSignal?.('SIGTTIN', () => resize(1, 'SIGTTIN')),
+    io.onSignal?.('SIGTTOU', () => resize(-1, 'SIGTTOU')),
+  ];
 }
 
 /** Watches folders and everything below them but packages; returns what ends that. */
@@ -147,13 +158,15 @@ async function createCrew(
 ): Promise<Crew<MetricsSnapshot>> {
   const { Crew } = await import('../core/workers/crew.js');
   const { createMetrics, mergeSnapshots, withoutGauges } = await import('../core/http/metrics.js');
+  const { createSiteMetrics } = await import('../core/http/site-metrics.js');
   const { io, argv } = context;
   if (io.self === undefined) {
     throw new NettoolError('UNSUPPORTED', 'cannot start workers (this program does not know its own path)');
   }
+  const changes = createSiteMetrics();
   const settings: Settings = { listeners: front.listeners, own: plan.settings };
   return new Crew<MetricsSnapshot>({
-    count: plan.count === 'auto' ? availableParallelism() : plan.count,
+    count: plan.count,
     command: [...io.self, ...argv],
     cwd: io.cwd,
     env: workerEnvironment(context),
@@ -161,9 +174,16 @@ async function createCrew(
     graceMs: plan.graceMs ?? DEFAULT_GRACE_MS,
     onLive: (worker) => front.distributor.add(worker),
     onGone: (worker) => front.distributor.remove(worker),
-    onEvent: plan.onEvent,
+    onEvent: (event) => {
+      changes.onEvent(event);
+      plan.onEvent(event);
+    },
     onLine,
-    figures: { own: createMetrics().snapshot, merge: mergeSnapshots, keep: withoutGauges },
+    figures: {
+      own: createMetrics({ site: () => changes.snapshot([]) }).snapshot,
+      merge: mergeSnapshots,
+      keep: withoutGauges,
+    },
   });
 }
 
@@ -199,8 +219,8 @@ function toServeSeat(seat: WorkerSeat, io: Io): ServeSeat {
     })),
     collect: async () => (await seat.collect()) as MetricsSnapshot | undefined,
     async run(begin, { reopen, snapshot } = {}) {
-      // Sent to all processes of that name (pkill -HUP), it is for the master; unheard, it would end us.
-      io.onSignal?.('SIGHUP', () => {});
+      // Sent to all processes of that name (pkill -HUP), it is for the master; unheard, it would end or halt us.
+      for (const name of ['SIGHUP', 'SIGTTIN', 'SIGTTOU'] as const) io.onSignal?.(name, () => {});
       io.onSignal?.('SIGUSR1', () => reopen?.());
       const hooks = {
         ...(reopen !== undefined && { reopen }),

@@ -1,19 +1,22 @@
+import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { NettoolError } from '../core/errors.js';
 import type { MountedSite } from '../core/handlers/index.js';
-import type { IncomingRequest } from '../core/http/messages.js';
+import type { FrontOptions } from '../core/http/server/front.js';
 import type { RunningServer, ServeOptions, TlsIdentity } from '../core/http/server-types.js';
 import type { SiteMetrics } from '../core/http/site-metrics.js';
 import { action, type Context, type Run } from './context.js';
 import { createOperation } from './serve-access.js';
 import { type AppFlags, addAppFlags } from './serve-app-flags.js';
 import { addFolderOptions, announce, type FolderFlags } from './serve-folder-flags.js';
-import { followCertificate, listenTargets, openRedirects, prepareTls } from './serve-listen.js';
+import { bodyLimits, shareOf } from './serve-limits.js';
+import { followCertificate, listenTargets, openAdmin, openRedirects, prepareTls } from './serve-listen.js';
+import { checkRelations, findIgnored } from './serve-relations.js';
 import { createServeReport, type ServeReport } from './serve-report.js';
 import { addServerFlags, type ServerFlags, toLimits, toTimers } from './serve-server-flags.js';
 import { addStaticFlags, type StaticFlags } from './serve-static-flags.js';
 import { planServe, type ServePlan } from './serve-target.js';
-import { findServeSeat, type ServeSeat, serveWithWorkers } from './serve-workers.js';
+import { findServeSeat, onResize, type ServeSeat, serveWithWorkers } from './serve-workers.js';
 import type { LogFormat } from './views/access-log.js';
 
 type ServeFlags = ServerFlags & StaticFlags & FolderFlags & AppFlags;
@@ -55,6 +58,8 @@ Examples:
 /** What a master decides for its workers. */
 interface MasterSettings {
   readonly log: LogFormat;
+  /** How many there are: what is limited for all of them is divided. */
+  readonly workers: number;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
 }
 
@@ -75,11 +80,13 @@ interface Behind {
   site: MountedSite | undefined;
 }
 
-async function serve(context: Context, args: readonly unknown[], flags: ServeFlags): Promise<number> {
+async function serve(context: Context, args: readonly unknown[], given: ServeFlags): Promise<number> {
   const { createTrust } = await import('../core/net/trust.js');
-  const isTrusted = createTrust(flags.trustProxy ?? []);
   const seat = await findServeSeat(context.io);
   const settings = seat?.settings as MasterSettings | undefined;
+  const asked = given.admin === undefined ? given : { health: '/health', metrics: '/metrics', ...given };
+  const flags = settings === undefined ? asked : shareOf(asked, seat?.index ?? 0, settings.workers);
+  const isTrusted = createTrust(flags.trustProxy ?? []);
   const report = await createServeReport(context, flags, settings?.log);
   try {
     const behind: Behind = { metrics: undefined, site: undefined };
@@ -91,9 +98,12 @@ async function serve(context: Context, args: readonly unknown[], flags: ServeFla
         // Each worker finds the same one.
         if (event.type === 'application' && seat !== undefined && seat.index > 0) return;
         behind.metrics?.onEvent(event);
+        const ignored = context.quiet ? undefined : findIgnored(event, flags);
+        if (ignored !== undefined) context.io.stderr.write(`${ignored}\n`);
         report.site(event as never);
       },
     });
+    checkRelations(plan, given);
     report.name(plan);
     const tls = settings === undefined ? await prepareTls(context, flags) : settings.tls;
     const parts: Parts = { context, flags, plan, report, isTrusted, tls, seat, behind };
@@ -117,41 +127,46 @@ function needsWorkers({ mounts }: ServePlan, { workers, reload }: ServeFlags): b
 
 async function serveAlone(parts: Parts): Promise<number> {
   const { context, flags, plan, report, behind } = parts;
+  const { reserveListeners } = await import('../core/http/server/reserve.js');
+  const reserved = await reserveListeners(toFrontOptions(parts));
   const undo = [context.io.onSignal?.('SIGUSR1', report.reopen)];
   // With nothing to load anew it keeps its usual meaning: the terminal is gone, and so should we be.
   if (plan.mounts.some(({ target }) => target.kind === 'python')) {
-    undo.push(context.io.onSignal?.('SIGHUP', () => void behind.site?.reload('SIGHUP').catch(() => {})));
+    undo.push(
+      context.io.onSignal?.('SIGHUP', () => void behind.site?.reload('SIGHUP').catch(() => {})),
+      ...onResize(context.io, (change, reason) => void behind.site?.resize(change, reason)),
+    );
   }
-  const server = await begin(parts, () => server.connections);
-  const redirects = await openRedirects(context, flags, server.port).catch(async (error) => {
-    await server.close();
-    throw error;
-  });
-  await Promise.all([server.closed, redirects?.closed]);
-  for (const off of undo) off?.();
+  let redirects: RunningServer | undefined;
+  let server: RunningServer | undefined;
+  try {
+    redirects = await openRedirects(context, flags, reserved.listen[0]?.event.port ?? 0);
+    const { open } = await prepare(parts, reserved.listen, () => server?.connections ?? 0);
+    server = await open();
+    await Promise.all([server.closed, redirects?.closed]);
+  } finally {
+    reserved.close();
+    await redirects?.close();
+    for (const off of undo) off?.();
+  }
   return 0;
 }
 
-async function serveAsMaster({ context, flags, plan, report, tls }: Parts): Promise<number> {
-  const { host, portFallback = false } = flags;
-  const listen = listenTargets(context, flags);
+async function serveAsMaster(parts: Parts): Promise<number> {
+  const { context, flags, plan, report, tls } = parts;
   const identity = tls === undefined ? undefined : { cert: String(tls.cert), key: String(tls.key) };
-  const settings: MasterSettings = { log: report.log, tls: identity };
+  const { workers = 1 } = flags;
+  const count = workers === 'auto' ? availableParallelism() : workers;
+  const settings: MasterSettings = { log: report.log, workers: count, tls: identity };
   return serveWithWorkers(context, {
-    count: flags.workers ?? 1,
-    front: {
-      host,
-      port: plan.port,
-      portFallback,
-      ...(listen !== undefined && { listen }),
-      ...(tls !== undefined && { tls }),
-    },
+    count,
+    front: toFrontOptions(parts),
     settings,
     ...(flags.gracefulTimeout !== undefined && { graceMs: flags.gracefulTimeout }),
     watchFolders: flags.reload === true ? plan.codeFolders : [],
     onEvent: (event) => {
       report.server(event);
-      if (event.type !== 'listening') return;
+      if (event.type !== 'listening' || event.admin === true) return;
       announce(context, event, flags);
       openRedirects(context, flags, event.port).catch((error: Error) => {
         context.io.stderr.write(`${error.message}\n`);
@@ -162,7 +177,7 @@ async function serveAsMaster({ context, flags, plan, report, tls }: Parts): Prom
 
 /** What a worker does: it serves what the master hands it. */
 async function workInSeat(parts: Parts): Promise<Parameters<ServeSeat['run']>> {
-  const { operation, open } = await prepare(parts, () => 0);
+  const { operation, open } = await prepare(parts, parts.seat?.listen ?? [], () => 0);
   const hooks = {
     reopen: parts.report.reopen,
     ...(operation.snapshot !== undefined && { snapshot: operation.snapshot }),
@@ -170,36 +185,33 @@ async function workInSeat(parts: Parts): Promise<Parameters<ServeSeat['run']>> {
   return [open, hooks];
 }
 
-async function begin(parts: Parts, connections: () => number): Promise<RunningServer> {
-  const { open } = await prepare(parts, connections);
-  return open();
-}
-
 /** Everything up to the listening: `open` starts the applications and then the server. */
-async function prepare(parts: Parts, connections: () => number) {
+async function prepare(parts: Parts, listen: ServeSeat['listen'], connections: () => number) {
   const { context, flags, plan, report, isTrusted, tls, seat, behind } = parts;
-  const { addSecret } = context;
   if (flags.metrics !== undefined) {
     const { createSiteMetrics } = await import('../core/http/site-metrics.js');
-    behind.metrics = createSiteMetrics(plan.upstreams);
+    behind.metrics = createSiteMetrics({
+      upstreams: plan.upstreams,
+      ...(seat !== undefined && { ownPid: process.pid }),
+    });
   }
   const collect = seat === undefined ? undefined : () => seat.collect();
   const operation = await createOperation({
     flags,
     isTrusted,
-    isTls: tls !== undefined,
-    addSecret,
+    context,
     connections,
     collect,
-    siteMetrics: () => behind.metrics?.render(behind.site?.figures() ?? []) ?? '',
+    site: () => behind.metrics?.snapshot(behind.site?.figures() ?? []) ?? {},
   });
   const open = async (): Promise<RunningServer> => {
     const { createSite } = await import('../core/handlers/index.js');
     const { serveHttp } = await import('../core/http/server/index.js');
-    const site = await createSite(plan.mounts);
+    const site = await createSite(plan.mounts, behind.metrics?.tally);
     behind.site = site;
     const server = await serveHttp(operation.wrap(site.handler), {
       ...toServeOptions(parts),
+      listen: listen.filter(({ event }) => event.admin !== true),
       failuresOnly: !report.wantsRequests && operation.snapshot === undefined,
       onEvent: (event) => {
         operation.onEvent?.(event);
@@ -207,50 +219,37 @@ async function prepare(parts: Parts, connections: () => number) {
         if (event.type === 'listening') announce(context, event, flags);
       },
     });
+    const events: ServeOptions['events'] = seat === undefined ? ['listening'] : [];
+    const place = listen.find(({ event }) => event.admin === true);
+    if (operation.admin !== undefined && place !== undefined) {
+      await openAdmin(operation.admin, place, server, { events, onEvent: report.server });
+    }
     await followCertificate(context, flags, server, tls);
     return server;
   };
   return { operation, open };
 }
 
-function toServeOptions({ context, flags, plan, tls, seat }: Parts): Omit<ServeOptions, 'onEvent'> {
+function toFrontOptions({ context, flags, plan, tls }: Parts): FrontOptions {
   const { host, portFallback = false } = flags;
-  const listen = seat?.listen ?? listenTargets(context, flags);
+  const listen = listenTargets(context, flags, plan.port);
+  return { host, port: plan.port, portFallback, listen, ...(tls !== undefined && { tls }) };
+}
+
+function toServeOptions({ context, flags, plan, tls, seat }: Parts): Omit<ServeOptions, 'onEvent'> {
   return {
-    host,
+    host: flags.host,
     port: plan.port,
-    portFallback,
     signal: context.io.signal,
     limits: { ...toLimits(flags), maxBodyBytes: bodyLimits(flags, plan) },
     timers: toTimers(flags),
     ...(flags.gracefulTimeout !== undefined && { graceMs: flags.gracefulTimeout }),
     // A worker's listening and closing are its master's to tell.
     ...(seat !== undefined && { events: ['request'] }),
-    ...(listen !== undefined && { listen }),
     ...(tls !== undefined && { tls }),
     ...(flags.proxyProtocol === true && { proxyProtocol: true }),
     ...(flags.trustProxy !== undefined && { trustProxy: flags.trustProxy }),
   };
-}
-
-const DEFAULT_MAX_BODY = 100 * 1024 * 1024;
-/** What a form may have around the file in it. */
-const FORM_OVERHEAD_BYTES = 1024 * 1024;
-
-/** Uploads have a limit of their own, whoever else takes bodies has `--max-body`. */
-function bodyLimits(
-  flags: ServeFlags,
-  { mounts }: ServePlan,
-): number | ((request: IncomingRequest) => number) {
-  const maxBody = flags.maxBody ?? DEFAULT_MAX_BODY;
-  const root = mounts.find(({ prefix }) => prefix === '')?.target;
-  const uploads = root?.kind === 'static' ? root.features?.uploads : undefined;
-  if (uploads === undefined) return maxBody;
-  const others = mounts.map(({ prefix }) => prefix).filter((prefix) => prefix !== '');
-  return ({ path }) =>
-    others.some((prefix) => path === prefix || path.startsWith(`${prefix}/`))
-      ? maxBody
-      : uploads.maxBytes + FORM_OVERHEAD_BYTES;
 }
 
 /** Core knows a free port and a start that took too long, but not the names of the flags that help. */

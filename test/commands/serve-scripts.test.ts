@@ -30,6 +30,19 @@ test('CGI scripts get the variables they are given, and paths below the site', a
   assert.ok(!lines.some((line) => line.startsWith('KEPT=')));
 });
 
+test('--cgi-max says how many CGI scripts run at a time; the others wait', async (t) => {
+  const cwd = tempDir(t, {
+    // How many of its kind are there: each leaves a file while it runs.
+    'scripts/count.sh':
+      '#!/bin/sh\ntouch on.$$; sleep 0.02; set -- on.*; n=$#; rm on.$$\nprintf "Content-Type: text/plain\\n\\n$n"\n',
+  });
+  chmodSync(join(cwd, 'scripts/count.sh'), 0o755);
+  const port = await serving(t, cwd, ['.', '0', '--cgi', '/cgi=scripts', '--cgi-max', '3']);
+  const answers = await Promise.all(Array.from({ length: 200 }, () => ask(port, '/cgi/count.sh')));
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
+  assert.ok(answers.every(({ text }) => Number(text) <= 3));
+});
+
 test('a local redirect of a CGI script leads anywhere on the site, but to no script as a file', async (t) => {
   const redirect = (to: string): string => `#!/bin/sh\nprintf "Location: ${to}\\n\\n"\n`;
   const cwd = tempDir(t, {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
 import { chmodSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -122,16 +123,85 @@ test('ASGI, JavaScript, CGI and upstreams say how they served, too', python, asy
   assert.ok(stderr.includes(`[${broken.requestId}] complaint\n`), stderr);
 });
 
-test('metrics sum up what requests have waited and what workers have had them', python, async (t) => {
-  const site = await serving(t, [...application, '--metrics', '/metrics'], tempDir(t, { 'app.py': WSGI }));
-  await site.served('/');
-  const { text } = await ask(site.port, '/metrics');
-  const figure = (name: string): number =>
-    Number(
-      new RegExp(`^nettool_application_${name}_seconds_total\\{prefix="/"\\} (\\S+)$`, 'm').exec(text)?.[1],
+test(
+  'metrics tell how long requests have waited and how long which application had them',
+  python,
+  async (t) => {
+    const upstream = createServer((_request, response) => response.end('up'));
+    const url = `http://127.0.0.1:${await listen(t, upstream)}`;
+    const cwd = tempDir(t, {
+      'app.py': WSGI,
+      'app.mjs': 'export default { fetch: () => new Response("ok") };',
+      'files/a.txt': 'a',
+      'cgi/page.cgi': '#!/bin/sh\nprintf "Content-Type: text/plain\\n\\nok"\n',
+    });
+    chmodSync(join(cwd, 'cgi/page.cgi'), 0o755);
+    const mounts = [
+      '--app',
+      '/js=app.mjs',
+      '--cgi',
+      '/cgi=cgi',
+      '--proxy',
+      `/up=${url}`,
+      '--static',
+      '/s=files',
+    ];
+    const site = await serving(t, [...application, ...mounts, '--metrics', '/metrics'], cwd);
+    for (const target of ['/', '/js', '/js/2', '/cgi/page.cgi', '/up', '/s/a.txt', '/boom'])
+      await site.served(target);
+    const { text } = await ask(site.port, '/metrics');
+    const figures = (name: string) =>
+      [
+        ...text.matchAll(
+          new RegExp(`^nettool_application_${name}\\{handler="(.*)",prefix="(.*)"\\} (.*)$`, 'gm'),
+        ),
+      ]
+        .map(([, handler, prefix, value]) => `${handler} ${prefix} ${value}`)
+        .sort();
+    assert.deepEqual(figures('duration_seconds_count'), [
+      'cgi /cgi 1',
+      'js /js 2',
+      'proxy /up 1',
+      'python / 2',
+    ]);
+    assert.deepEqual(figures('wait_seconds_count'), ['cgi /cgi 1', 'python / 2']);
+    const spent = figures('duration_seconds_sum').map((line) => Number(line.split(' ')[2]));
+    assert.ok(
+      spent.every((seconds) => seconds > 0),
+      text,
     );
-  assert.ok(figure('worker') >= 0.02);
-  assert.ok(figure('wait') > 0);
+    // It sleeps for 20 ms.
+    assert.ok((spent.at(-1) as number) >= 0.02);
+    assert.match(text, /^nettool_application_errors_total\{handler="python",status="500"\} 1$/m);
+    if (process.platform !== 'linux') return;
+    const ofWorker = (name: string): number =>
+      Number(
+        new RegExp(`^nettool_worker_${name}\\{program="python",pid="\\d+"\\} (.*)$`, 'm').exec(text)?.[1],
+      );
+    assert.ok(ofWorker('resident_memory_bytes') > 1e6);
+    assert.ok(ofWorker('cpu_seconds_total') > 0);
+  },
+);
+
+test('SIGTTIN gives a Python application a worker more, SIGTTOU one fewer', python, async (t) => {
+  const signals = new EventEmitter();
+  const cwd = tempDir(t, { 'app.py': WSGI });
+  const command = start(['serve', ...application], { cwd, signals, env: { PATH: process.env.PATH ?? '' } });
+  t.after(() => command.stop());
+  await command.event('listening');
+  signals.emit('SIGTTIN');
+  const changes = [];
+  while (changes.length < 2) {
+    const { state, index, reason = null } = await command.event('worker');
+    if (index === 1) changes.push([state, reason]);
+  }
+  signals.emit('SIGTTOU');
+  const leaving = await command.event('worker');
+  assert.deepEqual(changes, [
+    ['starting', 'SIGTTIN'],
+    ['ready', null],
+  ]);
+  assert.deepEqual([leaving.state, leaving.index, leaving.reason], ['retiring', 1, 'SIGTTOU']);
 });
 
 test('PHP is an upstream with an address', needs(PHP_FPM), async (t) => {

@@ -320,6 +320,37 @@ test('a log file that cannot be opened is 23 before anything is served', async (
   assert.equal(result.code, 23);
 });
 
+test('--auth takes the users of an htpasswd file beside those it names', async (t) => {
+  const cwd = tempDir(t, {
+    'a.txt': 'text',
+    users: 'ann:$2y$05$qfRThLnIoq4m4.sv1tjdTuV5.FQiFP9FGEaYAgBnWRd.S5vMPmtsu\n',
+    broken: 'ann:secret\n',
+  });
+  const hash = 'eve:$apr1$hVM5zDG3$YAuaNnbX4Qc7q57eG.snT0';
+  const command = start(['serve', '.', '0', '--auth', '@users', '--auth', 'bob:other', '--auth', hash], {
+    cwd,
+  });
+  t.after(() => command.stop());
+  const { port } = await command.event('listening');
+  const statusFor = async (user: string): Promise<number> =>
+    (await ask(port, '/a.txt', { headers: { Authorization: `Basic ${btoa(user)}` } })).status;
+  for (const user of ['ann:secret', 'ann:secret', 'bob:other', 'eve:secret']) {
+    assert.equal(await statusFor(user), 200, user);
+  }
+  for (const user of ['ann:other', 'bob:secret', 'dan:secret', 'eve:other']) {
+    assert.equal(await statusFor(user), 401, user);
+  }
+  assert.equal((await ask(port, '/a.txt')).status, 401);
+  for (const [file, message] of [
+    ['@broken', /broken \(line 1 is no user with a known hash\)\nhint: htpasswd -B/],
+    ['@nowhere', /cannot take users from .*nowhere/],
+  ] as const) {
+    const { code, stderr } = await run(['serve', '.', '0', '--auth', file], { cwd });
+    assert.equal(code, 26);
+    assert.match(stderr, message);
+  }
+});
+
 test('live reload and workers exclude each other', async (t) => {
   const result = await start(['serve', '.', '0', '--watch', '--workers', '2'], { cwd: tempDir(t) }).done;
   assert.equal(result.code, 2);
@@ -358,7 +389,7 @@ test('metrics tell of upstreams and applications, and each request has its id', 
   assert.equal((await ask(port, '/down')).status, 502);
   const { text } = await ask(port, '/metrics');
   assert.match(text, /^nettool_upstream_up\{url="http:\/\/127\.0\.0\.1:1"\} [01]$/m);
-  assert.match(text, /^nettool_application_requests_total\{prefix="\/"\} 1$/m);
+  assert.match(text, /^nettool_application_duration_seconds_count\{handler="python",prefix="\/"\} 1$/m);
   assert.match(text, /^nettool_application_workers\{prefix="\/"\} 1$/m);
   assert.match(text, /^nettool_application_errors_total\{handler="proxy",status="502"\} 1$/m);
   assert.match(text, /^nettool_worker_changes_total\{state="ready"\} 1$/m);

@@ -108,6 +108,24 @@ test('any worker can tell the figures of all, and those of a worker that is gone
   assert.equal(second.process.startTimeSeconds, first.process.startTimeSeconds);
 });
 
+test('SIGTTIN brings a worker more, SIGTTOU one fewer, and the metrics count both', async (t) => {
+  const { ask, event, signals } = await start(t);
+  const changed = (state: string, reason: string) => (found: AnyEvent) =>
+    found.type === 'worker' && found.state === state && found.reason === reason;
+  const ready = (found: AnyEvent) => found.type === 'worker' && found.state === 'ready' && found.index === 2;
+  signals.emit('SIGTTIN');
+  await event(changed('starting', 'SIGTTIN'));
+  await event(ready);
+  signals.emit('SIGTTOU');
+  await event(changed('retiring', 'SIGTTOU'));
+  const { site } = JSON.parse(await ask('/figures')) as MetricsSnapshot;
+  assert.deepEqual(site?.nettool_worker_changes_total, {
+    '{state="starting"}': 3,
+    '{state="ready"}': 3,
+    '{state="retiring"}': 1,
+  });
+});
+
 test('a request that kills its worker is lost alone', async (t) => {
   const { ask, event } = await start(t);
   await assert.rejects(ask('/crash'));

@@ -24,7 +24,7 @@ export interface FakeProcess {
   readonly onWrite?: (stream: 'stdout' | 'stderr', text: string) => void;
   /** What starts the program once more, for commands that do that. */
   readonly self?: readonly [string, ...string[]];
-  /** Emits `SIGHUP` and `SIGUSR1`. */
+  /** Emits the signals that do not end the run. */
   readonly signals?: EventEmitter;
   /** Stands in for stdout; what it gets is then not collected. */
   readonly stdout?: Writable;

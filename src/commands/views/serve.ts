@@ -21,6 +21,7 @@ export function createServeView(options: ServeViewOptions): View<ServerEvent | S
     switch (event.type) {
       case 'listening':
         isListening = true;
+        if (event.admin === true) return `health and metrics at\n  ${style.cyan(event.url)}`;
         return viewListening(event, options, style);
       case 'request':
         if (event.target === told?.target && event.error === told?.message) return undefined;

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { toNettoolError } from '../errors.js';
 import { errorResponse } from '../http/error-response.js';
 import { type IsTrusted, trustNobody } from '../http/forwarded.js';
-import { GatewayError } from '../http/gateway-error.js';
+import { GatewayError, gatewayResponse } from '../http/gateway-error.js';
 import type { Handler } from '../http/handler.js';
 import type { HttpResponse, IncomingRequest } from '../http/messages.js';
 import { mayHaveBody, redirectRequest } from '../http/request-copy.js';
@@ -108,7 +108,7 @@ export function createCgiHandler(options: CgiOptions): Handler {
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
       if (error.status >= 500) tell(request, error);
-      return errorResponse(error.status, request.headers);
+      return gatewayResponse(error.status, request.headers);
     }
   };
 

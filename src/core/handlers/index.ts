@@ -1,6 +1,8 @@
 import { errorResponse } from '../http/error-response.js';
 import type { Handler } from '../http/handler.js';
+import type { ServedTimes } from '../http/messages.js';
 import type { ApplicationFigures } from '../http/site-metrics.js';
+import { guard } from '../http/wrappers/wrap.js';
 import type { CgiOptions } from './cgi.js';
 import type { FastcgiOptions } from './fastcgi/index.js';
 import type { JsOptions } from './js/index.js';
@@ -17,7 +19,7 @@ export type HandlerTarget =
   | { readonly kind: 'js'; readonly options: JsOptions }
   | { readonly kind: 'proxy'; readonly options: ProxyOptions }
   | { readonly kind: 'cgi'; readonly options: CgiOptions }
-  | { readonly kind: 'fastcgi'; readonly options: FastcgiOptions; readonly files: StaticTarget };
+  | { readonly kind: 'fastcgi'; readonly options: FastcgiOptions; readonly files?: StaticTarget };
 
 /** Nothing. Scripts are not to be had as files either, and no redirect goes round between two folders of them. */
 const NOTHING: Handler = { handle: ({ headers }) => errorResponse(404, headers) };
@@ -26,6 +28,8 @@ const NOTHING: Handler = { handle: ({ headers }) => errorResponse(404, headers) 
 export interface HostedHandler extends Handler {
   /** Rejects with the reason, the old code serving on, when the new one does not start. */
   reload?(reason: string): Promise<void>;
+  /** One worker more or fewer, where there are any. */
+  resize?(change: 1 | -1, reason: string): Promise<void>;
   /** What waits for workers, where there are any. */
   readonly stats?: Omit<ApplicationFigures, 'prefix'>;
 }
@@ -61,6 +65,7 @@ export async function createHandler(
     }
     case 'fastcgi': {
       const { createFastcgiHandler } = await import('./fastcgi/index.js');
+      if (target.files === undefined) return createFastcgiHandler(target.options);
       // The pictures and style sheets beside the scripts.
       const fallback = underPrefix(await createHandler(target.files), target.options.prefix ?? '');
       return createFastcgiHandler({ ...target.options, fallback });
@@ -83,12 +88,20 @@ export interface MountedSite {
   readonly handler: Handler;
   /** Loads every application anew that can be. */
   reload(reason: string): Promise<void>;
+  /** One worker more or fewer for every application that has workers. */
+  resize(change: 1 | -1, reason: string): Promise<void>;
   /** What the applications that have workers tell of themselves. */
   figures(): ApplicationFigures[];
 }
 
+/** Makes what takes the times of a mount's requests. */
+export type MakeTally = (handler: string, prefix: string) => (times: ServedTimes) => void;
+
 /** Makes the handlers of all mounts; when one cannot be made, those that were are closed again. */
-export async function createSite(mounts: readonly MountTarget[]): Promise<MountedSite> {
+export async function createSite(
+  mounts: readonly MountTarget[],
+  makeTally?: MakeTally,
+): Promise<MountedSite> {
   let others: Handler = NOTHING;
   const made: Array<{ prefix: string; handler: HostedHandler; target: HandlerTarget }> = [];
   try {
@@ -107,7 +120,7 @@ export async function createSite(mounts: readonly MountTarget[]): Promise<Mounte
   const mounted = made.map(({ prefix, handler, target: { kind } }) => ({
     prefix,
     kind,
-    handler: kind === 'static' ? underPrefix(handler, prefix) : handler,
+    handler: kind === 'static' ? underPrefix(handler, prefix) : tallied(handler, makeTally?.(kind, prefix)),
   }));
   others = createMounts(
     mounted.map((mount) => (mount.kind === 'cgi' ? { ...mount, handler: NOTHING } : mount)),
@@ -117,7 +130,20 @@ export async function createSite(mounts: readonly MountTarget[]): Promise<Mounte
     async reload(reason) {
       await Promise.all(made.map(({ handler }) => handler.reload?.(reason)));
     },
+    async resize(change, reason) {
+      await Promise.all(made.map(({ handler }) => handler.resize?.(change, reason)));
+    },
     figures: () =>
       made.flatMap(({ prefix, handler: { stats } }) => (stats === undefined ? [] : { prefix, ...stats })),
   };
+}
+
+/** Has every request of a handler told how long it took. */
+function tallied(handler: Handler, tally: ReturnType<MakeTally> | undefined): Handler {
+  if (tally === undefined) return handler;
+  const note = { tally };
+  return guard((request) => {
+    request.note?.(note);
+    return undefined;
+  })(handler);
 }

@@ -97,6 +97,14 @@ export interface ServiceNote {
   readonly upstreamMs?: number;
   /** Why the answer is a 5xx of ours. */
   readonly reason?: string;
+  /** Who sums the times up: told once, when the request is over. */
+  readonly tally?: (times: ServedTimes) => void;
+}
+
+/** How long a request waited for the one that served it, and how long that one had it; as far as that is known. */
+export interface ServedTimes {
+  readonly waitedMs: number | undefined;
+  readonly servedMs: number | undefined;
 }
 
 /** What a TLS handshake agreed on. */

@@ -1,5 +1,14 @@
 import { type ProcessFigures, readProcessFigures } from '../platform/process-figures.js';
+import {
+  addValue,
+  createHistogram,
+  formatFamily,
+  formatLabels,
+  histogramSamples,
+  type Sample,
+} from './prometheus.js';
 import type { RequestEvent, ServerEvent } from './server-types.js';
+import { lastingFigures, mergeSites, renderSite, type SiteSnapshot } from './site-metrics.js';
 
 /** The media type of {@link renderMetrics}. */
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -37,6 +46,8 @@ export interface MetricsSnapshot {
   readonly connections: number;
   readonly processes: number;
   readonly process: ProcessFigures;
+  /** What stands behind the server. */
+  readonly site?: SiteSnapshot;
 }
 
 /** Counts the requests of one process. */
@@ -46,20 +57,23 @@ export interface Metrics {
   snapshot(): MetricsSnapshot;
 }
 
-/** Starts counting; `connections` tells how many are open, when asked. */
-export function createMetrics(connections: () => number = () => 0): Metrics {
+/** What of a process is asked for when its figures are. */
+export interface MetricsSources {
+  /** How many connections are open. */
+  readonly connections?: () => number;
+  readonly site?: () => SiteSnapshot;
+}
+
+/** Starts counting. */
+export function createMetrics({ connections = () => 0, site }: MetricsSources = {}): Metrics {
   const requests = new Map<string, number>();
-  const durations = BOUNDS.map(() => 0).concat(0);
-  const sums = { durationSeconds: 0, sentBytes: 0, receivedBytes: 0, aborted: 0 };
+  const durations = createHistogram(BOUNDS);
+  const sums = { sentBytes: 0, receivedBytes: 0, aborted: 0 };
   const count = (event: RequestEvent): void => {
     const method = METHODS.has(event.method) ? event.method : 'other';
     const key = `${method} ${event.status}`;
     requests.set(key, (requests.get(key) ?? 0) + 1);
-    const seconds = event.durationMs / 1000;
-    const bucket = BOUNDS.findIndex((bound) => seconds <= bound);
-    const at = bucket === -1 ? BOUNDS.length : bucket;
-    durations[at] = (durations[at] ?? 0) + 1;
-    sums.durationSeconds += seconds;
+    addValue(durations, event.durationMs / 1000);
     sums.sentBytes += event.bytes;
     sums.receivedBytes += event.bytesIn;
     if (event.aborted === true) sums.aborted += 1;
@@ -70,11 +84,13 @@ export function createMetrics(connections: () => number = () => 0): Metrics {
     },
     snapshot: () => ({
       requests: Object.fromEntries(requests),
-      durations: [...durations],
+      durations: [...durations.counts],
+      durationSeconds: durations.sum,
       ...sums,
       connections: connections(),
       processes: 1,
       process: readProcessFigures(),
+      ...(site !== undefined && { site: site() }),
     }),
   };
 }
@@ -104,6 +120,7 @@ export function mergeSnapshots(snapshots: readonly MetricsSnapshot[]): MetricsSn
       residentBytes: sum(({ process }) => process.residentBytes),
       ...(knowsFds && { openFds: sum(({ process }) => process.openFds ?? 0) }),
     },
+    site: mergeSites(snapshots.map(({ site = {} }) => site)),
   };
 }
 
@@ -115,11 +132,9 @@ export function withoutGauges(snapshot: MetricsSnapshot): MetricsSnapshot {
     connections: 0,
     processes: 0,
     process: { startTimeSeconds, cpuSeconds, residentBytes: 0 },
+    site: lastingFigures(snapshot.site ?? {}),
   };
 }
-
-/** A line of a family: its labels in braces, or nothing, its value, and what its name ends in. */
-export type Sample = readonly [labels: string, value: number, suffix?: string];
 
 /** Prometheus text, exposition format 0.0.4. */
 export function renderMetrics(snapshot: MetricsSnapshot): string {
@@ -130,7 +145,11 @@ export function renderMetrics(snapshot: MetricsSnapshot): string {
       'nettool_http_request_duration_seconds',
       'histogram',
       'From the first byte of a request to the last of its answer.',
-      durationSamples(snapshot),
+      histogramSamples({
+        bounds: BOUNDS,
+        counts: [...snapshot.durations],
+        sum: snapshot.durationSeconds,
+      }),
     ),
     formatFamily('nettool_http_response_body_bytes_total', 'counter', 'Bytes of bodies sent.', [
       ['', snapshot.sentBytes],
@@ -160,13 +179,7 @@ export function renderMetrics(snapshot: MetricsSnapshot): string {
       ]),
     );
   }
-  return families.join('');
-}
-
-/** One metric with its help, type and samples. */
-export function formatFamily(name: string, type: string, help: string, samples: readonly Sample[]): string {
-  const lines = samples.map(([labels, value, suffix = '']) => `${name}${suffix}${labels} ${value}\n`);
-  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`;
+  return families.join('') + renderSite(snapshot.site ?? {});
 }
 
 function requestSamples({ requests }: MetricsSnapshot): Sample[] {
@@ -174,20 +187,6 @@ function requestSamples({ requests }: MetricsSnapshot): Sample[] {
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, count]) => {
       const [method = '', status = ''] = key.split(' ');
-      return [`{method="${escapeLabel(method)}",status="${escapeLabel(status)}"}`, count];
+      return [formatLabels({ method, status }), count];
     });
-}
-
-/** Buckets of a histogram contain those below them. */
-function durationSamples({ durations, durationSeconds }: MetricsSnapshot): Sample[] {
-  let below = 0;
-  const buckets = [...BOUNDS, '+Inf'].map((bound, index): Sample => {
-    below += durations[index] ?? 0;
-    return [`{le="${bound}"}`, below, '_bucket'];
-  });
-  return [...buckets, ['', durationSeconds, '_sum'], ['', below, '_count']];
-}
-
-function escapeLabel(value: string): string {
-  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }

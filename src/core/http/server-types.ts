@@ -16,10 +16,12 @@ export interface ListeningEvent {
   readonly port: number;
   /** The Unix socket's file. */
   readonly path?: string;
+  /** For those who run the server, not for those it serves. */
+  readonly admin?: true;
 }
 
 /** A request is over. */
-export interface RequestEvent extends Omit<ServiceNote, 'queueMs'> {
+export interface RequestEvent extends Omit<ServiceNote, 'queueMs' | 'tally'> {
   readonly type: 'request';
   readonly time: string;
   readonly method: string;
@@ -130,7 +132,7 @@ export interface TlsIdentity {
 
 /** Where to listen. */
 export type ListenTarget =
-  | { readonly host: string; readonly port: number; readonly tls?: boolean }
+  | { readonly host: string; readonly port: number; readonly tls?: boolean; readonly admin?: true }
   | { readonly path: string; readonly mode?: number; readonly tls?: boolean }
   | { readonly fd: number; readonly tls?: boolean }
   | { readonly source: ConnectionSource; readonly event: ListeningEvent; readonly tls?: boolean };

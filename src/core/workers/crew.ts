@@ -69,6 +69,11 @@ export class Crew<F> {
     return this.#master.reload();
   }
 
+  /** One worker more or fewer. */
+  resize(change: 1 | -1, reason: string): Promise<void> {
+    return this.#master.resize(change, reason);
+  }
+
   /** Has every worker open its log files anew. */
   reopen(): void {
     for (const worker of this.#alive) worker.reopen();

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { NettoolError, toNettoolError } from '../errors.js';
 import { type BackOff, DEFAULT_BACK_OFF, pauseAfter } from './back-off.js';
-import type { Member, Seat } from './member.js';
+import { emptySeat, type Member, type Seat } from './member.js';
 import type { MasterOptions, WorkerMaster, WorkerProcess, WorkerState } from './types.js';
 
 /** A worker that came up and died makes no longer pause than so many failures. */
@@ -25,19 +25,14 @@ class Master<W extends WorkerProcess> implements WorkerMaster<W> {
   readonly #leaving = new Set<Promise<void>>();
   readonly #booting = new Set<W>();
   #generation = 1;
+  #isStarted = false;
   #reload: Promise<void> | undefined;
   #nextReload: Promise<void> | undefined;
 
   constructor(options: MasterOptions<W>) {
     this.#options = options;
     this.#backOff = { ...DEFAULT_BACK_OFF, ...options.backOff };
-    this.#seats = Array.from({ length: options.count }, (_, index) => ({
-      index,
-      member: undefined,
-      failures: 0,
-      epoch: 0,
-      replacing: false,
-    }));
+    this.#seats = Array.from({ length: options.count }, (_, index) => emptySeat(index));
   }
 
   get failing(): boolean {
@@ -47,6 +42,7 @@ class Master<W extends WorkerProcess> implements WorkerMaster<W> {
   async start(): Promise<void> {
     const members = await this.#bootAll(this.#generation);
     for (const member of members) this.#seat(member);
+    this.#isStarted = true;
   }
 
   reload(): Promise<void> {
@@ -64,6 +60,21 @@ class Master<W extends WorkerProcess> implements WorkerMaster<W> {
         return this.reload();
       });
     return this.#nextReload;
+  }
+
+  async resize(change: 1 | -1, reason: string): Promise<void> {
+    // A reload brings one worker for each of the seats there were when it began.
+    while (this.#reload !== undefined) await this.#reload.catch(() => {});
+    if (!this.#isStarted || this.#stopping.signal.aborted) return;
+    if (change === 1) {
+      const seat = emptySeat<W>(this.#seats.length);
+      this.#seats.push(seat);
+      await this.#restart(seat, reason);
+    } else if (this.#seats.slice(0, -1).some(({ member }) => member !== undefined)) {
+      const seat = this.#seats.pop() as Seat<W>;
+      if (seat.member !== undefined) this.#retire(seat.member, reason, this.#options.graceMs);
+      seat.member = undefined;
+    }
   }
 
   count(worker: W, requests: number): void {
@@ -127,7 +138,7 @@ class Master<W extends WorkerProcess> implements WorkerMaster<W> {
   }
 
   /** Starts a process; `booted` settles with whether it came up. */
-  #boot(index: number, generation: number): { member: Member<W>; booted: Promise<void> } {
+  #boot(index: number, generation: number, reason?: string): { member: Member<W>; booted: Promise<void> } {
     const { start, maxRequests } = this.#options;
     const limit =
       maxRequests === undefined ? Infinity : maxRequests - Math.floor((Math.random() * maxRequests) / 10);
@@ -135,7 +146,7 @@ class Master<W extends WorkerProcess> implements WorkerMaster<W> {
     const startedAt = performance.now();
     const progress = { requests: 0, state: 'starting' as const, isGivenUp: false };
     const member: Member<W> = { worker, index, generation, limit, startedAt, ...progress };
-    this.#tell(member, 'starting');
+    this.#tell(member, 'starting', reason);
     return { member, booted: this.#awaitReady(member) };
   }
 
@@ -196,13 +207,13 @@ class Master<W extends WorkerProcess> implements WorkerMaster<W> {
   }
 
   /** Tries until the seat is taken; each failure doubles the pause. */
-  async #restart(seat: Seat<W>): Promise<void> {
+  async #restart(seat: Seat<W>, reason?: string): Promise<void> {
     const epoch = ++seat.epoch;
-    const isOurs = (): boolean => seat.epoch === epoch && !this.#stopping.signal.aborted;
+    const isOurs = (): boolean => seat.epoch === epoch && this.#isOpen(seat);
     while (isOurs()) {
       await pauseAfter(seat.failures, this.#backOff, this.#stopping.signal);
       if (!isOurs()) return;
-      const { member, booted } = this.#boot(seat.index, this.#generation);
+      const { member, booted } = this.#boot(seat.index, this.#generation, reason);
       try {
         await booted;
       } catch {
@@ -215,19 +226,24 @@ class Master<W extends WorkerProcess> implements WorkerMaster<W> {
     }
   }
 
+  /** Whether somebody is to work there. */
+  #isOpen(seat: Seat<W>): boolean {
+    return this.#seats[seat.index] === seat && !this.#stopping.signal.aborted;
+  }
+
   /** A successor first, then the old one goes: no moment without a worker. */
   async #recycle(member: Member<W>): Promise<void> {
     const seat = this.#seats[member.index] as Seat<W>;
-    if (seat.replacing || seat.member !== member || this.#stopping.signal.aborted) return;
+    if (seat.replacing || seat.member !== member || !this.#isOpen(seat)) return;
     seat.replacing = true;
     const { member: successor, booted } = this.#boot(seat.index, member.generation);
     try {
       await booted;
-      if (seat.member === member && !this.#stopping.signal.aborted) {
+      const hasLeft = seat.member === undefined;
+      if (this.#isOpen(seat) && (hasLeft || seat.member === member)) {
         this.#seat(successor);
-        this.#retire(member, `it has answered ${member.requests} requests`, this.#options.graceMs);
-      } else if (seat.member === undefined && !this.#stopping.signal.aborted) {
-        this.#seat(successor);
+        if (!hasLeft)
+          this.#retire(member, `it has answered ${member.requests} requests`, this.#options.graceMs);
       } else {
         this.#retire(successor, 'its place is taken', 0);
       }

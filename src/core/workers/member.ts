@@ -23,3 +23,8 @@ export interface Seat<W> {
   epoch: number;
   replacing: boolean;
 }
+
+/** A place nobody has taken yet. */
+export function emptySeat<W>(index: number): Seat<W> {
+  return { index, member: undefined, failures: 0, epoch: 0, replacing: false };
+}

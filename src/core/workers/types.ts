@@ -71,6 +71,8 @@ export interface WorkerMaster<W extends WorkerProcess> {
    * on, when one of it cannot start.
    */
   reload(): Promise<void>;
+  /** One worker more, or one fewer once it has finished what it works on; one that serves stays. Waits for a reload that runs. */
+  resize(change: 1 | -1, reason: string): Promise<void>;
   /** Counts requests a worker has answered, and replaces it at its limit. */
   count(worker: W, requests: number): void;
   /** Replaces a worker that is stuck: what else it works on may take `graceMs`, then it is killed. */

@@ -33,7 +33,7 @@ const request = (fields: Partial<RequestEvent>): RequestEvent => ({
 });
 
 function count(...events: Array<Partial<RequestEvent>>): MetricsSnapshot {
-  const metrics = createMetrics(() => 3);
+  const metrics = createMetrics({ connections: () => 3 });
   for (const event of events) metrics.onEvent(request(event));
   return metrics.snapshot();
 }

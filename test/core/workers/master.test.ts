@@ -238,3 +238,54 @@ test('stopping ends everything, also what is still starting', async (t) => {
   await Promise.all(started.map((worker) => worker.exited));
   assert.equal(live.size, 0);
 });
+
+test('a master takes one worker more, and one fewer once it has drained, and keeps the last', async (t) => {
+  const { master, live, events, find, started } = setUp(t, () => SERVING, { count: 1 });
+  await master.start();
+  await master.resize(1, 'more');
+  assert.deepEqual([live.size, started.length], [2, 2]);
+  const added = started[1] as ScriptWorker;
+  assert.equal((await find(({ index }) => index === 1)).reason, 'more');
+  const { promise, resolve } = Promise.withResolvers<void>();
+  added.drained = promise;
+  await master.resize(-1, 'fewer');
+  assert.equal(live.has(added), false);
+  assert.equal((await find(({ state }) => state === 'retiring')).reason, 'fewer');
+  assert.equal(events.at(-1)?.state, 'retiring');
+  resolve();
+  await find(({ state, pid }) => state === 'stopped' && pid === added.pid);
+  await master.resize(-1, 'fewer');
+  assert.deepEqual([live.size, started.length], [1, 2]);
+});
+
+test('a number of workers that changes during a reload holds after it', async (t) => {
+  const { master, live, events } = setUp(t, () => SERVING);
+  await master.start();
+  await Promise.all([master.reload(), master.resize(-1, 'fewer'), master.resize(-1, 'fewer')]);
+  assert.equal(live.size, 1);
+  await Promise.all([master.reload(), master.resize(1, 'more')]);
+  assert.equal(live.size, 2);
+  assert.equal(events.findLast(({ state }) => state === 'ready')?.generation, 3);
+});
+
+test('the successor of a worker that has left its place does not take it', async (t) => {
+  const { master, live, find } = setUp(t, () => SERVING, { maxRequests: 1 });
+  await master.start();
+  const [, last] = [...live];
+  master.count(last as ScriptWorker, 1);
+  await master.resize(-1, 'fewer');
+  await find(({ state, reason }) => state === 'retiring' && reason === 'its place is taken');
+  assert.equal(live.size, 1);
+});
+
+test('a worker that serves alone stays, though others are to come', async (t) => {
+  let isBroken = false;
+  const { master, live, find } = setUp(t, () => (isBroken ? 'exit 3' : SERVING));
+  await master.start();
+  isBroken = true;
+  const [first] = [...live];
+  first?.child.signal('SIGKILL');
+  await find(({ state }) => state === 'failed');
+  await master.resize(-1, 'fewer');
+  assert.equal(live.size, 1);
+});

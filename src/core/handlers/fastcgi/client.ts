@@ -100,9 +100,10 @@ export function createFastcgiClient(options: FastcgiClientOptions): FastcgiClien
   const ticker = {
     deadline: 0,
     onDeadline(): void {
+      // Also when it is the last time: whoever watches next wants the next tick.
+      this.deadline = 0;
       binding.tick();
-      if (binding.isActive) this.deadline = 0;
-      else clock.unwatch(this);
+      if (!binding.isActive) clock.unwatch(this);
     },
   };
 

@@ -1,8 +1,7 @@
-import { resolve } from 'node:path';
 import { NettoolError } from '../../errors.js';
 import { errorResponse } from '../../http/error-response.js';
 import { type IsTrusted, trustNobody } from '../../http/forwarded.js';
-import { GatewayError } from '../../http/gateway-error.js';
+import { GatewayError, gatewayResponse } from '../../http/gateway-error.js';
 import type { Handler } from '../../http/handler.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { isIdempotent } from '../../http/methods.js';
@@ -12,18 +11,19 @@ import { parseStreamAddress } from '../../net/stream-dial.js';
 import { cgiVariables, type ScriptPlace } from '../cgi-env.js';
 import { aboutRequest, type OnHandlerEvent, tellFailure } from '../handler-events.js';
 import { normalizePrefix } from '../mounts.js';
+import { createRealFolder } from '../real-folder.js';
 import { type ScriptOutput, toResponse } from '../script-answer.js';
 import { createFastcgiClient, type FastcgiClient } from './client.js';
 import type { FastcgiRequest } from './exchange.js';
 import { encodeRequest } from './records.js';
-import { createScriptCheck, locateScript, type ScriptFolder } from './script.js';
+import { createScriptCheck, locateApplication, locateScript, type ScriptFolder } from './script.js';
 
 /** How a FastCGI application, php-fpm above all, is put behind a server. */
 export interface FastcgiOptions {
   /** `host:port` or `unix:/path`. */
   readonly address: string;
-  /** The folder with the scripts. */
-  readonly root: string;
+  /** The folder with the scripts; without one the application answers every path below the prefix. */
+  readonly root?: string;
   /** The same folder as the application sees it, when that is another one (a container, a chroot). */
   readonly scriptRoot?: string;
   readonly prefix?: string;
@@ -31,8 +31,6 @@ export interface FastcgiOptions {
   readonly index?: string;
   /** Variables beside those of the request. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Off when the scripts are not on this machine. */
-  readonly checksFiles?: boolean;
   readonly connectTimeoutMs?: number;
   /** How long the application may be silent. */
   readonly timeoutMs?: number;
@@ -53,22 +51,14 @@ export function createFastcgiHandler(options: FastcgiOptions): Handler {
       hint: 'write host:port or unix:/path',
     });
   }
-  const root = resolve(options.root);
   const { timeoutMs = 60_000, connectTimeoutMs = 3000, maxConnections = 256, maxWaiting = 1024 } = options;
-  const folder: ScriptFolder = {
-    root,
-    scriptRoot: (options.scriptRoot ?? root).replace(/\/+$/, ''),
-    prefix: normalizePrefix(options.prefix ?? ''),
-    extensions: options.extensions ?? ['.php'],
-    index: options.index ?? 'index.php',
-    isScript: options.checksFiles === false ? () => true : createScriptCheck(root),
-  };
+  const locate = createLocator(options);
   const client = createFastcgiClient({ address, connectTimeoutMs, timeoutMs, maxConnections, maxWaiting });
   const settings = { ...options, onEvent: options.onEvent ?? (() => {}) };
 
   return {
     async handle(request) {
-      const place = locateScript(request, folder);
+      const place = locate(request);
       if (place === 'missing') return errorResponse(404, request.headers);
       if (place === undefined) {
         return options.fallback?.handle(request) ?? errorResponse(404, request.headers);
@@ -78,7 +68,7 @@ export function createFastcgiHandler(options: FastcgiOptions): Handler {
       } catch (error) {
         if (!(error instanceof GatewayError)) throw error;
         if (error.status >= 500) tellFailure(settings.onEvent, 'fastcgi', request, error);
-        return errorResponse(error.status, request.headers);
+        return gatewayResponse(error.status, request.headers);
       }
     },
     async close() {
@@ -86,6 +76,23 @@ export function createFastcgiHandler(options: FastcgiOptions): Handler {
       await options.fallback?.close?.();
     },
   };
+}
+
+function createLocator(
+  options: FastcgiOptions,
+): (request: IncomingRequest) => ReturnType<typeof locateScript> {
+  const prefix = normalizePrefix(options.prefix ?? '');
+  if (options.root === undefined) return (request) => locateApplication(request, prefix);
+  const root = createRealFolder(options.root);
+  const folder: ScriptFolder = {
+    root,
+    scriptRoot: options.scriptRoot,
+    prefix,
+    extensions: options.extensions ?? ['.php'],
+    index: options.index ?? 'index.php',
+    isScript: createScriptCheck(root),
+  };
+  return (request) => locateScript(request, folder);
 }
 
 interface Settings extends FastcgiOptions {

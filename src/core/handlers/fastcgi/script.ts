@@ -3,13 +3,14 @@ import { join, sep } from 'node:path';
 import type { IncomingRequest } from '../../http/messages.js';
 import type { ScriptPlace } from '../cgi-env.js';
 import { pathBelow, toBytes } from '../cgi-script.js';
+import { endsInExtension } from '../script-extension.js';
 
 /** Where scripts are, and what they are called. */
 export interface ScriptFolder {
-  /** The folder as we see it. */
-  readonly root: string;
-  /** The folder as the application sees it: in a container it may be another one. */
-  readonly scriptRoot: string;
+  /** Where the folder really is. */
+  readonly root: () => string;
+  /** The folder as the application sees it, when that is another one: in a container. */
+  readonly scriptRoot: string | undefined;
   readonly prefix: string;
   /** `.php`: only a segment that ends so is a script. */
   readonly extensions: readonly string[];
@@ -27,16 +28,22 @@ const MAX_KNOWN = 1000;
  * Looks for the scripts of a folder. What is not in there must not be run: `upload.jpg/x.php` (CVE-2019-11043).
  * What is missing is looked for each time.
  */
-export function createScriptCheck(root: string): (script: string) => boolean {
+export function createScriptCheck(root: () => string): (script: string) => boolean {
   const known = new Map<string, number>();
   return (script) => {
     const now = performance.now();
-    if (now - (known.get(script) ?? Number.NEGATIVE_INFINITY) < KNOWN_MS) return true;
-    if (!isFileBelow(root, join(root, script))) return false;
+    const path = join(root(), script);
+    if (now - (known.get(path) ?? Number.NEGATIVE_INFINITY) < KNOWN_MS) return true;
+    if (!isFileBelow(root(), path)) return false;
     if (known.size >= MAX_KNOWN) known.clear();
-    known.set(script, now);
+    known.set(path, now);
     return true;
   };
+}
+
+/** The place of an application that has all paths below a prefix, and no scripts. */
+export function locateApplication(request: IncomingRequest, prefix: string): ScriptPlace {
+  return { scriptName: toBytes(prefix), pathInfo: toBytes(request.path.slice(prefix.length)) };
 }
 
 /**
@@ -60,29 +67,27 @@ export function locateScript(
   }
   const index = `${below.endsWith('/') ? below : `${below}/`}${folder.index}`;
   if (below.endsWith('/') && folder.isScript(index)) return place(folder, index, '');
-  if (index === root || exists(join(folder.root, below))) return undefined;
+  if (index === root || exists(join(folder.root(), below))) return undefined;
   return folder.isScript(root) ? place(folder, root, '') : undefined;
 }
 
-/**
- * The path up to and including the first segment that ends in one of the extensions. Letter case is folded for
- * ASCII only: with Unicode's rules the name of an upload could become a script's (FrankenPHP GHSA-3g8v-8r37-cgjm).
- */
+/** The path up to and including the first segment that ends in one of the extensions. */
 export function splitScript(path: string, extensions: readonly string[]): string | undefined {
   for (let end = path.indexOf('/', 1); ; end = path.indexOf('/', end + 1)) {
     const head = end === -1 ? path : path.slice(0, end);
-    const folded = head.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
-    if (extensions.some((extension) => folded.endsWith(extension))) return head;
+    if (endsInExtension(head, extensions)) return head;
     if (end === -1) return undefined;
   }
 }
 
 function place({ root, scriptRoot, prefix }: ScriptFolder, script: string, pathInfo: string): ScriptPlace {
+  // The real folder, not the link to it: PHP remembers by the name what is in a file, and would run the old release.
+  const folder = scriptRoot ?? root();
   return {
     scriptName: toBytes(prefix + script),
     pathInfo: toBytes(pathInfo),
-    scriptFilename: toBytes(scriptRoot + script),
-    documentRoot: toBytes(scriptRoot === '' ? root : scriptRoot),
+    scriptFilename: toBytes(folder.replace(/\/+$/, '') + script),
+    documentRoot: toBytes(folder),
   };
 }
 
@@ -90,8 +95,7 @@ function isFileBelow(root: string, path: string): boolean {
   try {
     // At once: what the system has in its cache costs a tenth of a trip through the thread pool.
     const real = realpathSync.native(path);
-    const base = realpathSync.native(root);
-    return real.startsWith(base.endsWith(sep) ? base : `${base}${sep}`) && statSync(real).isFile();
+    return real.startsWith(root.endsWith(sep) ? root : `${root}${sep}`) && statSync(real).isFile();
   } catch {
     return false;
   }

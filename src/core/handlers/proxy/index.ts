@@ -1,5 +1,4 @@
-import { errorResponse } from '../../http/error-response.js';
-import { GatewayError } from '../../http/gateway-error.js';
+import { GatewayError, gatewayResponse } from '../../http/gateway-error.js';
 import type { Handler } from '../../http/handler.js';
 import { getHeader } from '../../http/headers.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
@@ -156,5 +155,5 @@ function framingOf(body: RequestBody | undefined, method: string): number | 'chu
 function failed(request: IncomingRequest, error: unknown, { onEvent }: ProxySettings): HttpResponse {
   if (!(error instanceof GatewayError)) throw error;
   tellFailure(onEvent, 'proxy', request, error);
-  return errorResponse(error.status, request.headers);
+  return gatewayResponse(error.status, request.headers);
 }

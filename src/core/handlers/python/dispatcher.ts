@@ -21,10 +21,6 @@ export interface DispatchStats {
   readonly active: number;
   /** Requests workers have finished. */
   readonly served: number;
-  /** Time those that were sent have waited, in all. */
-  readonly waitedMs: number;
-  /** Time workers have had those they have finished, in all. */
-  readonly workerMs: number;
 }
 
 /**
@@ -39,11 +35,9 @@ export class Dispatcher implements LaneOwner {
   #queue: Exchange[] = [];
   #isPlanned = false;
   #averageUs = BATCH_US;
+  #served = 0;
   #watching: NodeJS.Timeout | undefined;
   #recalling: NodeJS.Timeout | undefined;
-  #served = 0;
-  #waitedMs = 0;
-  #workerMs = 0;
 
   constructor(onServed: (worker: PythonWorker, count: number) => void) {
     this.#onServed = onServed;
@@ -52,13 +46,7 @@ export class Dispatcher implements LaneOwner {
   get stats(): DispatchStats {
     let active = 0;
     for (const lane of [...this.#lanes, ...this.#retiring]) active += lane.open.size;
-    return {
-      queued: this.#queue.length,
-      active,
-      served: this.#served,
-      waitedMs: this.#waitedMs,
-      workerMs: this.#workerMs,
-    };
+    return { queued: this.#queue.length, active, served: this.#served };
   }
 
   get queued(): number {
@@ -104,9 +92,8 @@ export class Dispatcher implements LaneOwner {
     this.#plan();
   }
 
-  onServed(lane: Lane, count: number, tookUs: number, workerMs: number): void {
+  onServed(lane: Lane, count: number, tookUs: number): void {
     this.#served += count;
-    this.#workerMs += workerMs;
     if (!lane.isShared && tookUs > 0) this.#averageUs += (tookUs / count - this.#averageUs) / 8;
     this.#onServed(lane.worker, count);
   }
@@ -132,7 +119,6 @@ export class Dispatcher implements LaneOwner {
         continue;
       }
       lane.start(due);
-      for (const { sentAt, askedAt } of due) this.#waitedMs += sentAt - askedAt;
       if (!lane.isShared && due.length > 1 && this.#recalling === undefined) {
         this.#recalling = setTimeout(() => this.#recall(), RECALL_MS);
       }

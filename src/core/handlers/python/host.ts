@@ -2,7 +2,9 @@ import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { toNettoolError } from '../../errors.js';
 import { errorResponse } from '../../http/error-response.js';
+import { gatewayResponse } from '../../http/gateway-error.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
+import type { ApplicationFigures } from '../../http/site-metrics.js';
 import { createWorkerMaster } from '../../workers/master.js';
 import type { WorkerMaster } from '../../workers/types.js';
 import { type FolderWatch, watchFolders } from '../../workers/watch.js';
@@ -70,8 +72,9 @@ export class PythonHost implements ExchangeOwner {
     return this.#info as ApplicationInfo;
   }
 
-  get stats(): DispatchStats & { readonly workers: number } {
-    return { ...this.#dispatcher.stats, workers: this.#live.size };
+  get stats(): DispatchStats & Pick<ApplicationFigures, 'workerPids'> {
+    const workerPids = [...this.#live].map(({ pid }) => pid).filter((pid) => pid !== undefined);
+    return { ...this.#dispatcher.stats, workerPids };
   }
 
   async start(): Promise<void> {
@@ -125,6 +128,10 @@ export class PythonHost implements ExchangeOwner {
     onEvent({ type: 'reload', ok: true, reason });
   }
 
+  resize(change: 1 | -1, reason: string): Promise<void> {
+    return this.#master.resize(change, reason);
+  }
+
   /** No more requests are to come: what goes on for ever ends, the rest is finished. */
   retire(): void {
     for (const worker of this.#live) worker.endEndless();
@@ -140,7 +147,7 @@ export class PythonHost implements ExchangeOwner {
   answerFailure(request: IncomingRequest, failure: ExchangeFailure): HttpResponse {
     const { status, traceback, message } = failure;
     if (this.#options.debug) return tracebackPage(status, traceback || message);
-    return errorResponse(status, request.headers, status === 503 ? [['Retry-After', '1']] : []);
+    return gatewayResponse(status, request.headers);
   }
 
   onFailure(request: IncomingRequest, failure: ExchangeFailure): void {

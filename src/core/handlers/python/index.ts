@@ -2,7 +2,6 @@ import { NettoolError } from '../../errors.js';
 import type { Handler } from '../../http/handler.js';
 import { unpackAssets } from '../../platform/assets.js';
 import { isWindows } from '../../platform/os.js';
-import type { DispatchStats } from './dispatcher.js';
 import { PythonHost } from './host.js';
 import { HOST_FILES } from './host-files.js';
 import { findPython } from './interpreter.js';
@@ -16,9 +15,11 @@ export interface PythonHandler extends Handler {
   readonly kind: 'wsgi' | 'asgi';
   /** What was found; of the newest generation. */
   readonly application: ApplicationInfo;
-  readonly stats: DispatchStats & { readonly workers: number };
+  readonly stats: PythonHost['stats'];
   /** Loads the application anew; rejects with the reason, the old code serving on, when that does not start. */
   reload(reason: string): Promise<void>;
+  /** One worker more or fewer. */
+  resize(change: 1 | -1, reason: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -65,6 +66,7 @@ function toHandler(host: PythonHost): PythonHandler {
     // WSGI knows no other protocol: without this method an upgrade is answered as any request.
     ...(kind === 'asgi' && { upgrade: (request, socket, head) => host.upgrade(request, socket, head) }),
     reload: (reason) => host.reload(reason),
+    resize: (change, reason) => host.resize(change, reason),
     close: () => host.close(),
   };
 }

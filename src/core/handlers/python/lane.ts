@@ -43,8 +43,8 @@ export interface LaneOwner {
   onFree(lane: Lane): void;
   /** The worker has not begun with this and gives it back. */
   onReturned(exchange: Exchange): void;
-  /** The worker has finished so many, which took it so many microseconds in all; it had them for `workerMs`. */
-  onServed(lane: Lane, count: number, tookUs: number, workerMs: number): void;
+  /** The worker has finished so many, which took it so many microseconds in all. */
+  onServed(lane: Lane, count: number, tookUs: number): void;
 }
 
 /**
@@ -67,7 +67,6 @@ export class Lane {
   readonly #reader = new FrameReader();
   #owner: LaneOwner | undefined;
   #served = 0;
-  #workerMs = 0;
   #servedUs = 0;
 
   constructor(worker: PythonWorker, index: number, stream: Duplex, isShared: boolean) {
@@ -132,9 +131,9 @@ export class Lane {
     this.movedAt = performance.now();
     this.#reader.feed(chunk, (frame) => this.#onFrame(frame));
     if (this.#served > 0) {
-      const [count, tookUs, workerMs] = [this.#served, this.#servedUs, this.#workerMs];
-      this.#served = this.#servedUs = this.#workerMs = 0;
-      this.#owner?.onServed(this, count, tookUs, workerMs);
+      const [count, tookUs] = [this.#served, this.#servedUs];
+      this.#served = this.#servedUs = 0;
+      this.#owner?.onServed(this, count, tookUs);
     }
     if (this.isFree) this.#owner?.onFree(this);
   }
@@ -162,11 +161,7 @@ export class Lane {
   #finish(exchange: Exchange, tookUs: number): void {
     if (!this.open.delete(exchange.opening.id)) return;
     this.#served++;
-    if (exchange.onServed !== undefined) {
-      const service = this.serviceOf(exchange, this.movedAt, tookUs);
-      this.#workerMs += service.workerMs;
-      exchange.onServed(service);
-    }
+    exchange.onServed?.(this.serviceOf(exchange, this.movedAt, tookUs));
     if (this.open.size === 0) this.worker.onLaneIdle();
   }
 

@@ -11,6 +11,7 @@ import { openWithin, type Root, resolveRoot } from './path.js';
 import { redirectTo } from './redirect.js';
 import { andThen, respondFrom } from './respond.js';
 import { Site } from './site.js';
+import type { Withheld } from './withheld.js';
 
 /** A folder or a file to serve as it is. */
 export interface StaticTarget {
@@ -35,6 +36,8 @@ export interface StaticTarget {
   readonly cache?: CachePolicy;
   /** Memory for files that are asked for often; 64 MiB unless given. */
   readonly memoryBytes?: number;
+  /** What is not there as a file: the site's programs. */
+  readonly withheld?: Withheld;
   /** Sorting of listings, downloads as ZIP, uploads, live reload. */
   readonly features?: FolderFeatures;
 }
@@ -47,7 +50,7 @@ type Answer = HttpResponse | Promise<HttpResponse>;
 
 /** Answers GET and HEAD with files below a folder (or one file), and never with anything outside it. */
 export async function createStaticHandler(target: StaticTarget): Promise<Handler> {
-  const root = resolveRoot(target.root, target.followLinks ?? false);
+  const root = resolveRoot(target.root, target.followLinks ?? false, target.withheld);
   const missing = target.notFoundPage === undefined ? undefined : openMissingPage(root, target.notFoundPage);
   return new StaticHandler(target, root, missing);
 }

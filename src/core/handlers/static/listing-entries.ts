@@ -16,6 +16,8 @@ export interface ListingEntry {
 /** What is to be read of a folder. */
 export interface EntriesOptions extends Order {
   readonly root: Root;
+  /** The folder's real path. */
+  readonly place: string;
   readonly showHidden: boolean;
   /** Only names that hold this, without regard to case; all when empty. */
   readonly search: string;
@@ -81,6 +83,7 @@ async function readNames(
   for await (const dirent of folder as unknown as AsyncIterable<Dirent<Buffer>>) {
     const name = dirent.name.toString();
     if (!options.showHidden && isHidden(`/${name}`)) continue;
+    if (options.root.withholds?.(`${options.place}/${name}`)) continue;
     if (wanted !== '' && !name.toLowerCase().includes(wanted)) continue;
     if (names.length === MOST_ENTRIES) return { names, cut: true };
     names.push({ name, type: Buffer.from(name).equals(dirent.name) ? typeOf(dirent) : 'other' });

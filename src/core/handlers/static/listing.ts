@@ -31,7 +31,8 @@ export async function respondWithListing(
   const window = isPage
     ? { from: (query.page - 1) * PAGE_ROWS, count: PAGE_ROWS }
     : { from: 0, count: Number.POSITIVE_INFINITY };
-  const found = await readEntries(readablePath(folder), { ...options, ...query, ...window });
+  const { place } = folder;
+  const found = await readEntries(readablePath(folder), { ...options, place, ...query, ...window });
   const headers: HttpResponse['headers'] = [
     ['Content-Type', `${type}; charset=utf-8`],
     ['Cache-Control', 'no-cache'],

@@ -11,12 +11,15 @@ import {
 import { sep } from 'node:path';
 import { NettoolError, toNettoolError } from '../../errors.js';
 import { isWindows } from '../../platform/os.js';
+import { createRealFolder } from '../real-folder.js';
+import { createWithholding, type Withheld, type Withholds } from './withheld.js';
 
 /** What is served: its real path, and what may be reached from it. */
 export interface Root {
   readonly path: string;
   readonly isFile: boolean;
   readonly followLinks: boolean;
+  readonly withholds?: Withholds;
 }
 
 /** An open file or folder known to lie inside the root. Whoever gets it closes `fd`. */
@@ -34,16 +37,25 @@ const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NO
 const UNPORTABLE = /[\\:*?"<>|\x00-\x1f]|[. ](?=\/|$)|~\d|\/(?:con|prn|aux|nul|com\d|lpt\d)(?=[./]|$)/i;
 
 /** The root of a folder or file to serve; refuses what is missing, unreadable or neither. */
-export function resolveRoot(target: string, followLinks: boolean): Root {
+export function resolveRoot(target: string, followLinks: boolean, withheld?: Withheld): Root {
   const doing = `cannot serve ${target}`;
   try {
-    const path = realpathSync.native(target);
+    const place = createRealFolder(target);
+    const path = place();
     const stat = statSync(path);
     if (!stat.isFile() && !stat.isDirectory()) {
       throw new NettoolError('INPUT_FAILED', `${doing} (neither a folder nor a regular file)`);
     }
     closeSync(openSync(path, FLAGS));
-    return { path, isFile: stat.isFile(), followLinks };
+    const withholds = withheld && createWithholding(withheld);
+    return {
+      get path() {
+        return place();
+      },
+      isFile: stat.isFile(),
+      followLinks,
+      ...(withholds && { withholds }),
+    };
   } catch (error) {
     throw toNettoolError(error, doing);
   }
@@ -65,7 +77,9 @@ export function isPortable(path: string, windows: boolean = isWindows): boolean 
  * swapped between a check and the opening can get past that.
  */
 export function openWithin(root: Root, path: string): Opened | 403 | 404 {
-  const name = root.path + path;
+  const base = root.path;
+  const name = base + path;
+  if (root.withholds?.(name)) return 404;
   let fd: number | undefined;
   try {
     // Opening a FIFO or a device can have effects; this spares them, the check below is the one that holds.
@@ -74,7 +88,7 @@ export function openWithin(root: Root, path: string): Opened | 403 | 404 {
     fd = openSync(name, FLAGS);
     const stat = fstatSync(fd, { bigint: true });
     const place = placeOf(fd, name, stat);
-    if ((stat.isFile() || stat.isDirectory()) && place !== undefined && mayServe(root, place)) {
+    if ((stat.isFile() || stat.isDirectory()) && place !== undefined && mayServe(root, place, base)) {
       const opened = { fd, stat, place };
       fd = undefined;
       return opened;
@@ -88,9 +102,10 @@ export function openWithin(root: Root, path: string): Opened | 403 | 404 {
 }
 
 /** Whether a real path may be served. */
-export function mayServe(root: Root, place: string): boolean {
-  if (root.followLinks || place === root.path) return true;
-  return place.startsWith(root.path.endsWith(sep) ? root.path : root.path + sep);
+export function mayServe(root: Root, place: string, base = root.path): boolean {
+  if (root.withholds?.(place)) return false;
+  if (root.followLinks || place === base) return true;
+  return place.startsWith(base.endsWith(sep) ? base : base + sep);
 }
 
 /** The path to read an open folder by; where the system allows, one that cannot lead elsewhere by now. */

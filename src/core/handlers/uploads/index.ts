@@ -5,6 +5,7 @@ import { isWrite } from '../../http/is-write.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { takesUploads, type UploadRules } from '../static/features.js';
 import { isPortable, type Root, resolveRoot } from '../static/path.js';
+import type { Withheld } from '../static/withheld.js';
 import { makeFolder, remove } from './changes.js';
 import { receiveFormPost } from './form-post.js';
 import { parseDestination } from './place.js';
@@ -20,6 +21,8 @@ export interface UploadOptions {
   readonly rules: UploadRules;
   /** Folders that start with a dot may be written to. */
   readonly showHidden: boolean;
+  /** What nobody may write, since it would be run. */
+  readonly withheld?: Withheld | undefined;
 }
 
 /** What the answer to a change needs. */
@@ -37,7 +40,7 @@ const CONDITIONS = /^if-(?:match|none-match|unmodified-since)$/i;
 export function createUploadHandler(inner: Handler, options: UploadOptions): Handler {
   const { rules, showHidden } = options;
   // Whatever may be read through links: nothing is written through one that leaves the folder.
-  const root = resolveRoot(options.root, false);
+  const root = resolveRoot(options.root, false, options.withheld);
   const context: UploadContext = { root, rules, showHidden, resumer: new Resumer(), sweeper: new Sweeper() };
   return {
     ...(inner.upgrade && { upgrade: inner.upgrade.bind(inner) }),

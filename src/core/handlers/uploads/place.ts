@@ -42,7 +42,7 @@ export function requireCleanName(name: string): void {
  */
 export async function openPlace(root: Root, folder: string, makeFolders: boolean): Promise<Place> {
   const opened = openWithin(root, folder);
-  if (typeof opened !== 'number') return toPlace(opened);
+  if (typeof opened !== 'number') return toPlace(root, opened);
   if (opened === 403) throw new Refusal(403, 'writing is not permitted there');
   if (!makeFolders || folder === '/') throw new Refusal(404, 'there is no such folder');
   const cut = folder.slice(0, -1).lastIndexOf('/') + 1;
@@ -57,7 +57,7 @@ export async function openPlace(root: Root, folder: string, makeFolders: boolean
   return openPlace(root, folder, false);
 }
 
-function toPlace(opened: Opened): Place {
+function toPlace(root: Root, opened: Opened): Place {
   if (!opened.stat.isDirectory()) {
     closeSync(opened.fd);
     throw new Refusal(404, 'there is no such folder');
@@ -66,7 +66,12 @@ function toPlace(opened: Opened): Place {
   let isOpen = true;
   return {
     key: `${opened.stat.dev}:${opened.stat.ino}`,
-    pathOf: (name) => `${path}/${name}`,
+    pathOf(name) {
+      if (root.withholds?.(`${opened.place}/${name}`)) {
+        throw new Refusal(403, 'programs of the site cannot be written');
+      }
+      return `${path}/${name}`;
+    },
     close() {
       if (isOpen) closeSync(opened.fd);
       isOpen = false;

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import type { Handler } from '../../http/handler.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { isHidden, isPortable, openWithin, type Root, resolveRoot } from '../static/path.js';
+import type { Withheld } from '../static/withheld.js';
 import { zipFiles } from './archive.js';
 import { walk } from './walk.js';
 
@@ -11,6 +12,7 @@ export interface ZipOptions {
   readonly root: string;
   readonly showHidden: boolean;
   readonly followLinks: boolean;
+  readonly withheld?: Withheld | undefined;
 }
 
 /** The top folder has no name that is anyone's business. */
@@ -18,7 +20,7 @@ const TOP_NAME = 'files';
 
 /** Answers `GET /folder/?zip` with the folder as a ZIP that is made while it is sent; all else is the inner handler's. */
 export function createZipHandler(inner: Handler, options: ZipOptions): Handler {
-  const root = resolveRoot(options.root, options.followLinks);
+  const root = resolveRoot(options.root, options.followLinks, options.withheld);
   const { showHidden } = options;
   return {
     ...(inner.upgrade && { upgrade: inner.upgrade.bind(inner) }),

@@ -162,11 +162,14 @@ export class ServerContext {
   #tell(request: Told, { content, times }: Omit<TimedRequest, 'request'>, outcome: Outcome): void {
     const ended = performance.now();
     const [arrived, called, answered] = times ?? [ended, ended, ended];
-    const { queueMs: waited = 0, ...service } = request.service ?? {};
+    const { queueMs: waitedMs, tally, ...service } = request.service ?? {};
+    const waited = waitedMs ?? 0;
     const error = outcome.error === undefined ? undefined : toSentence(outcome.error);
     const handlerMs = Math.max(0, (answered || ended) - called - waited);
     // What runs in this process is a worker that cannot tell more than we know.
     const { workerMs = service.workerPid === undefined ? undefined : handlerMs, upstreamMs } = service;
+    // A connection that speaks another protocol since then is no request that took so long.
+    if (outcome.status !== 101) tally?.({ waitedMs, servedMs: workerMs ?? upstreamMs });
     const reason = service.reason ?? (outcome.status >= 500 ? error : undefined);
     this.#emit({
       type: 'request',

@@ -61,7 +61,8 @@ async function openListener(
   // An accept that fails (no descriptor left) must not end the process.
   server.on('error', () => {});
   const asked = 'host' in target ? target.host : undefined;
-  return { server, event: describe(server.address(), tls ? 'https' : 'http', asked), tls };
+  const event = describe(server.address(), tls ? 'https' : 'http', asked);
+  return { server, event: 'admin' in target ? { ...event, admin: true } : event, tls };
 }
 
 function describe(

@@ -10,15 +10,21 @@ export function wrap(handler: Handler, ...wrappers: readonly Wrapper[]): Handler
 }
 
 /** Answers some requests, upgrades among them, in the handler's place. */
-export function guard(check: (request: IncomingRequest) => HttpResponse | undefined): Wrapper {
+export function guard(
+  check: (request: IncomingRequest) => HttpResponse | undefined | Promise<HttpResponse | undefined>,
+): Wrapper {
   return (handler) => {
     const { upgrade } = handler;
     return {
       ...passOn(handler),
-      handle: (request) => check(request) ?? handler.handle(request),
+      handle(request) {
+        const answer = check(request);
+        if (!(answer instanceof Promise)) return answer ?? handler.handle(request);
+        return answer.then((late) => late ?? handler.handle(request));
+      },
       ...(upgrade !== undefined && {
         upgrade: async (request, socket, head) =>
-          check(request) ?? upgrade.call(handler, request, socket, head),
+          (await check(request)) ?? upgrade.call(handler, request, socket, head),
       }),
     };
   };

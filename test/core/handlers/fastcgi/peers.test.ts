@@ -4,6 +4,7 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createFastcgiHandler } from '../../../../src/core/handlers/fastcgi/index.js';
 import { needs, startProgram, waitForPort } from '../../../helpers/programs.js';
 import { Events, serveHandler } from '../../../helpers/serve-handler.js';
@@ -34,11 +35,8 @@ async function start(t: TestContext, respond: (socket: Socket, request: number) 
   t.after(() => application.close());
   const { port } = application.address() as AddressInfo;
   const events = new Events();
-  const root = tempDir(t);
   const handler = createFastcgiHandler({
     address: `127.0.0.1:${port}`,
-    root,
-    checksFiles: false,
     timeoutMs: 500,
     onEvent: events.add,
   });
@@ -54,6 +52,31 @@ test('a connection is used again, and a stale one replaced without the client no
   assert.equal(await (await fetch(`${origin}/a.php`)).text(), 'hello');
   assert.equal(await (await fetch(`${origin}/a.php`)).text(), 'hello');
   assert.equal(connections(), 2);
+});
+
+test('an application of one process is served on after it has closed its only connection', async (t) => {
+  // It has one connection at a time, and takes the next one when that is closed.
+  const waiting: Array<() => void> = [];
+  let current: Socket | undefined;
+  const { origin } = await start(t, (socket, request) => {
+    const answer = (): void => {
+      if (current !== socket) {
+        socket.once('close', () => {
+          current = undefined;
+          waiting.shift()?.();
+        });
+      }
+      current = socket;
+      socket.write(Buffer.concat([record(6, PAGE), END]));
+      if (request === 1) socket.end();
+    };
+    if (current === undefined || current === socket) answer();
+    else waiting.push(answer);
+  });
+  assert.equal((await fetch(`${origin}/a.php`)).status, 200);
+  // Long enough for nothing to be left to look after.
+  await delay(100);
+  for (let count = 0; count < 6; count += 1) assert.equal((await fetch(`${origin}/a.php`)).status, 200);
 });
 
 test('a request that may not be repeated is not sent again', async (t) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { openSync, writeFileSync } from 'node:fs';
+import { openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
@@ -10,6 +10,7 @@ import { parseUser, requireUser } from '../../../../src/core/http/wrappers/auth.
 import { allowOrigins, setFields } from '../../../../src/core/http/wrappers/fields.js';
 import { limitRequests } from '../../../../src/core/http/wrappers/rate-limit.js';
 import { throttleAnswers } from '../../../../src/core/http/wrappers/throttle.js';
+import { openUserFile } from '../../../../src/core/http/wrappers/user-file.js';
 import { adorn, guard, wrap } from '../../../../src/core/http/wrappers/wrap.js';
 import { ask } from '../../../helpers/raw-http.js';
 import { serve } from '../../../helpers/servers.js';
@@ -66,7 +67,7 @@ test('a guard stands before upgrades too', async () => {
       upgraded = true;
     },
   };
-  const handler = wrap(inner, requireUser({ users: [parseUser('ann:secret')] }));
+  const handler = wrap(inner, requireUser({ users: () => [parseUser('ann:secret')] }));
   const answer = await handler.upgrade?.({ headers: [] } as never, {} as never, Buffer.alloc(0));
   assert.equal((answer as { status: number }).status, 401);
   assert.ok(!upgraded);
@@ -76,7 +77,7 @@ test('only users with their passwords come in, plain or hashed', async (t) => {
   const sha256 = createHash('sha256').update('pä:ss').digest('hex');
   const sha512 = createHash('sha512').update('word').digest('hex');
   const users = ['ann:secret', `bob:sha256:${sha256}`, `eve:sha512:${sha512}`].map(parseUser);
-  const { port } = await serve(t, wrap(hello, requireUser({ users })));
+  const { port } = await serve(t, wrap(hello, requireUser({ users: () => users })));
   const statusOf = async (headers: Record<string, string>): Promise<number> =>
     (await ask(port, '/', { headers })).status;
   for (const good of ['ann:secret', 'bob:pä:ss', 'eve:word'])
@@ -99,7 +100,10 @@ test('only users with their passwords come in, plain or hashed', async (t) => {
 
 test('users may be asked for only where it matters', async (t) => {
   const applies = ({ method }: IncomingRequest): boolean => method !== 'GET';
-  const { port } = await serve(t, wrap(hello, requireUser({ users: [parseUser('ann:secret')], applies })));
+  const { port } = await serve(
+    t,
+    wrap(hello, requireUser({ users: () => [parseUser('ann:secret')], applies })),
+  );
   assert.equal((await ask(port, '/')).status, 200);
   assert.equal((await ask(port, '/', { method: 'PUT' })).status, 401);
 });
@@ -206,4 +210,27 @@ test('answers are sent no faster than allowed, whole, and their descriptors are 
     assert.ok(tookMs > 180, `${path} took ${tookMs} ms`);
     assert.equal(answer.header('content-length'), path === '/stream' ? undefined : '30000', path);
   }
+});
+
+test('a file of users is read anew when it changes; one that cannot be used leaves those of before', async (t) => {
+  const path = join(tempDir(t), 'users');
+  const sha = (password: string): string => `{SHA}${createHash('sha1').update(password).digest('base64')}`;
+  writeFileSync(path, `# people\n\nann:${sha('one')}\r\nbob:${sha('two')}:a comment\n`);
+  const problems: string[] = [];
+  let now = 0;
+  t.mock.method(performance, 'now', () => now);
+  const users = openUserFile(path, ({ message }) => problems.push(message));
+  const names = (): string[] => {
+    now += 1000;
+    return users().map(({ name }) => name);
+  };
+  assert.deepEqual(names(), ['ann', 'bob']);
+  assert.equal(users()[0]?.password.matches('one'), true);
+  writeFileSync(path, 'eve:plain text\n');
+  assert.deepEqual(names(), ['ann', 'bob']);
+  assert.match(problems[0] ?? '', /line 1 is no user with a known hash/);
+  rmSync(path);
+  assert.deepEqual(names(), ['ann', 'bob']);
+  writeFileSync(path, '');
+  assert.deepEqual(names(), []);
 });
