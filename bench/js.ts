@@ -3,11 +3,9 @@
  * run. What counts is the CPU time a request costs.
  */
 import { createRequire } from 'node:module';
-import { isInstalled, load, median, type Peer, type Sample, startPeer, table } from './harness.js';
+import { isInstalled, load, median, type Peer, type Sample, startPeer, table, warmUp } from './harness.js';
 
 const SECONDS = 3;
-/** Until both sides have compiled what they use. */
-const WARM_UP_SECONDS = 2;
 const LOAD = ['-c64'];
 const HOST = 'bench/apps/js/host.cjs';
 
@@ -92,7 +90,7 @@ async function measure(peer: Peer): Promise<Sample> {
   const child = await startPeer(peer);
   const url = `http://127.0.0.1:${peer.port}/`;
   try {
-    await load(child.pid as number, url, WARM_UP_SECONDS, LOAD);
+    await warmUp(child.pid as number, url, LOAD);
     return await load(child.pid as number, url, SECONDS, LOAD);
   } finally {
     child.kill('SIGTERM');

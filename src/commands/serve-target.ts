@@ -169,11 +169,13 @@ function toJs(
       prefix,
       ...(flags.factory === true && { factory: true }),
       ...(flags.debug === true && { debug: true }),
+      ...(context.verbose >= 2 && { wholeStacks: true }),
       output: context.io.stderr,
       isTrusted,
       onEvent,
       ...(flags.requestTimeout !== undefined && { requestTimeoutMs: flags.requestTimeout }),
       ...(flags.bootTimeout !== undefined && { bootTimeoutMs: flags.bootTimeout }),
+      ...(flags.gracefulTimeout !== undefined && { graceMs: flags.gracefulTimeout }),
     },
   };
 }

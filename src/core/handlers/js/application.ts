@@ -15,7 +15,6 @@ interface Common {
   /** What of it is not served. */
   readonly warning?: string;
   readonly upgrade: UpgradeListener | undefined;
-  close(): Promise<void>;
 }
 
 /** `fetch(request)` of the web standard. */
@@ -36,6 +35,8 @@ export interface FoundApplication {
   readonly reason: string;
   /** It was made by a function of the module. */
   readonly isMade: boolean;
+  /** Lets it end what it has begun. */
+  close(): Promise<void>;
 }
 
 /** The names an application may be exported by, beside `default`. */
@@ -55,7 +56,8 @@ export async function findApplication(
 ): Promise<FoundApplication | undefined> {
   const upgrade = asUpgrade(module.upgrade);
   if (typeof module.fetch === 'function' && !isFactory) {
-    return { app: fetchApplication(module, upgrade), reason: 'exports fetch', isMade: false };
+    const app = fetchApplication(module, upgrade);
+    return { app, reason: 'exports fetch', isMade: false, close: () => closeEach(module, module.default) };
   }
   for (const name of [...NAMES, ...MAKERS]) {
     let exported = module[name];
@@ -63,10 +65,12 @@ export async function findApplication(
     if (isRecord(exported) && exported.__esModule === true && 'default' in exported)
       exported = exported.default;
     const isMade = typeof exported === 'function' && (isFactory || isMaker(name, exported));
-    if (isMade) exported = await (exported as () => unknown)();
+    if (isMade) exported = await make(exported as () => unknown);
     const app = await toApplication(exported, upgrade);
     const what = name === 'default' ? 'its default export' : `exports ${name}`;
-    if (app !== undefined) return { app, reason: isMade ? `made by ${what}` : what, isMade };
+    if (app === undefined) continue;
+    const close = (): Promise<void> => closeEach(module, exported);
+    return { app, reason: isMade ? `made by ${what}` : what, isMade, close };
   }
   return undefined;
 }
@@ -76,13 +80,32 @@ function isMaker(name: string, { length, name: ownName }: { length: number; name
   return length === 0 && ((MAKERS as readonly string[]).includes(name) || MAKER.test(ownName));
 }
 
+async function make(factory: () => unknown): Promise<unknown> {
+  try {
+    return await factory();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new NettoolError('INTERNAL', `the application cannot be made: ${reason}`, { cause });
+  }
+}
+
+/** Calls `close()` of each that has one; some of what a CommonJS module exports is there twice. */
+export async function closeEach(...holders: readonly unknown[]): Promise<void> {
+  const called = new Set<unknown>();
+  for (const holder of holders) {
+    if (!isRecord(holder) || typeof holder.close !== 'function' || called.has(holder.close)) continue;
+    called.add(holder.close);
+    // A server tells only whom it calls back.
+    await (holder instanceof Server ? new Promise((done) => holder.close(done)) : holder.close());
+  }
+}
+
 /** A server of node:http as an application. */
 export function serverApplication(server: Server): NodeApplication {
   return {
     kind: 'node',
     listener: (request, response) => server.emit('request', request, response),
     upgrade: server.listenerCount('upgrade') > 0 ? (...args) => server.emit('upgrade', ...args) : undefined,
-    close: nothing,
   };
 }
 
@@ -107,14 +130,14 @@ async function toApplication(
   }
   if (typeof exported.callback === 'function' && typeof exported.use === 'function') {
     const listener = exported.callback() as NodeApplication['listener'];
-    return { kind: 'node', framework: 'Koa', listener, upgrade, close: nothing };
+    return { kind: 'node', framework: 'Koa', listener, upgrade };
   }
   if (typeof exported !== 'function') return undefined;
   // `(request) => new Response()`; an Express application takes three, a Node listener two.
   const listener = exported as unknown as NodeApplication['listener'];
   const isExpress = 'handle' in exported && 'set' in exported;
   if (listener.length < 2 && !('handle' in exported)) return fetchApplication({ fetch: exported }, upgrade);
-  return { kind: 'node', listener, upgrade, close: nothing, ...(isExpress && { framework: 'Express' }) };
+  return { kind: 'node', listener, upgrade, ...(isExpress && { framework: 'Express' }) };
 }
 
 const BUN_WEBSOCKET =
@@ -125,7 +148,6 @@ const FETCH_FRAMEWORKS: ReadonlyArray<readonly [framework: string, looks: readon
   ['Hono', ['basePath', 'route', 'request']],
   ['Elysia', ['derive', 'decorate', 'handle']],
   ['h3', ['handler', 'register', 'config']],
-  ['itty-router', ['routes', 'all']],
 ];
 
 function fetchApplication(
@@ -137,7 +159,6 @@ function fetchApplication(
     // Called on its holder: many are methods.
     fetch: (request, env, context) => (holder.fetch as FetchApplication['fetch'])(request, env, context),
     upgrade,
-    close: nothing,
   };
 }
 
@@ -146,11 +167,8 @@ async function fastifyApplication(
   app: Record<string, unknown>,
   upgrade: UpgradeListener | undefined,
 ): Promise<NodeApplication> {
-  const call = async (name: string): Promise<void> => {
-    await (app[name] as () => Promise<unknown>).call(app);
-  };
   try {
-    await call('ready');
+    await (app.ready as () => Promise<unknown>)();
   } catch (error) {
     throw new NettoolError('INTERNAL', `the application does not get ready: ${String(error)}`, {
       cause: error,
@@ -164,7 +182,6 @@ async function fastifyApplication(
     framework: 'Fastify',
     listener: (req, res) => routing(req, res),
     upgrade: upgrade ?? own,
-    close: () => call('close'),
   };
 }
 
@@ -176,5 +193,3 @@ function asUpgrade(value: unknown): UpgradeListener | undefined {
 function isRecord(value: unknown): value is Record<string, unknown> {
   return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }
-
-async function nothing(): Promise<void> {}

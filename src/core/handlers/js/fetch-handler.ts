@@ -13,7 +13,7 @@ type WaitUntil = (promise: unknown) => void;
 
 /** Answers with what `fetch(request, env, context)` of an application returns. */
 export function createFetchAnswerer(app: FetchApplication, settings: JsSettings) {
-  const { requestTimeoutMs } = settings;
+  const { requestTimeoutMs, failed } = settings;
   const clock = new Clock(Math.max(10, Math.min(500, requestTimeoutMs / 4)));
   const waiting = new Set<Promise<unknown>>();
   const waitUntil: WaitUntil = (promise) => {
@@ -24,6 +24,14 @@ export function createFetchAnswerer(app: FetchApplication, settings: JsSettings)
   const context = { waitUntil, passThroughOnException() {} };
 
   const answer = (request: IncomingRequest): HttpResponse | Promise<HttpResponse> => {
+    try {
+      const response = respond(request);
+      return response instanceof Promise ? response.catch((error) => failed(request, error)) : response;
+    } catch (error) {
+      return failed(request, error);
+    }
+  };
+  const respond = (request: IncomingRequest): HttpResponse | Promise<HttpResponse> => {
     if (request.method === 'TRACE') return { status: 405, headers: [] };
     const surroundings = new Surroundings(request, waitUntil);
     const hosted = new HostedRequest(request, applicationHeaders(request, settings), surroundings);
@@ -33,6 +41,7 @@ export function createFetchAnswerer(app: FetchApplication, settings: JsSettings)
     return new Promise((resolve, reject) => {
       const timed: Timed = {
         deadline: clock.after(requestTimeoutMs),
+        slot: undefined,
         onDeadline() {
           clock.unwatch(timed);
           surroundings.abort();

@@ -14,23 +14,18 @@ export type OnWaiting = (isClientsTurn: boolean) => void;
 
 /** node's own `req`, made of a request of ours instead of bytes. */
 export class HostedMessage extends IncomingMessage {
-  constructor(
-    request: IncomingRequest,
-    fields: readonly HeaderPair[],
-    socket: HostedSocket,
-    onWaiting: OnWaiting,
-  ) {
+  /** `rawHeaders` are those of {@link toRawHeaders}; they become the message's own. */
+  constructor(request: IncomingRequest, rawHeaders: string[], socket: HostedSocket, onWaiting: OnWaiting) {
     super(socket);
-    const { target, rawPath, query, httpVersion } = request;
+    const { target, httpVersion } = request;
     this.method = request.method;
-    this.url = target.charCodeAt(0) === 0x2f ? target : rawPath + (query === '' ? '' : `?${query}`);
+    this.url = target.charCodeAt(0) === 0x2f ? target : pathAndQuery(request);
     this.httpVersionMajor = 1;
     this.httpVersionMinor = httpVersion === '1.0' ? 0 : 1;
     this.httpVersion = httpVersion === '1.0' ? '1.0' : '1.1';
-    const hasBody = mayHaveBody(request);
-    setHeaders(this, fields, hasBody);
+    (this as unknown as Internals)._addHeaderLines(rawHeaders, rawHeaders.length);
     // Where node:http's own is: frameworks give the object another prototype.
-    if (hasBody) this._read = readerOf(request, this, onWaiting);
+    if (mayHaveBody(request)) this._read = readerOf(request, this, onWaiting);
     else {
       this.complete = true;
       this._read = readNothing;
@@ -38,19 +33,24 @@ export class HostedMessage extends IncomingMessage {
   }
 }
 
-function setHeaders(message: IncomingMessage, fields: readonly HeaderPair[], hasBody: boolean): void {
-  const pairs: string[] = [];
+function pathAndQuery({ rawPath, query }: IncomingRequest): string {
+  return query === '' ? rawPath : `${rawPath}?${query}`;
+}
+
+/** Header fields as `rawHeaders` has them; what an application relies on is added where a client left it out. */
+export function toRawHeaders(fields: readonly HeaderPair[], hasBody: boolean): string[] {
+  const raw: string[] = [];
   let hasHost = false;
   let hasLength = false;
   for (const [name, value] of fields) {
-    pairs.push(name, value);
+    raw.push(name, value);
     if (name.length === 4) hasHost ||= name.toLowerCase() === 'host';
     else if (name.length === 14) hasLength ||= name.toLowerCase() === 'content-length';
   }
-  if (!hasHost) pairs.push('Host', 'localhost');
+  if (!hasHost) raw.push('Host', 'localhost');
   // By one of the two applications know that there is content.
-  if (hasBody && !hasLength) pairs.push('Transfer-Encoding', 'chunked');
-  (message as unknown as Internals)._addHeaderLines(pairs, pairs.length);
+  if (hasBody && !hasLength) raw.push('Transfer-Encoding', 'chunked');
+  return raw;
 }
 
 function readNothing(this: IncomingMessage): void {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { resolve } from 'node:path';
 import type { Writable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { NettoolError } from '../../errors.js';
 import { errorResponse } from '../../http/error-response.js';
 import { type IsTrusted, trustNobody } from '../../http/forwarded.js';
@@ -10,12 +11,14 @@ import type { Handler } from '../../http/handler.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { type OnHandlerEvent, tellFailure } from '../handler-events.js';
 import {
+  closeEach,
   type FoundApplication,
   findApplication,
   type JsApplication,
   type NodeApplication,
   serverApplication,
 } from './application.js';
+import { applicationStack } from './application-stack.js';
 import { isClientGone } from './client-gone.js';
 import { divertOutput } from './diverted-output.js';
 import { createFetchAnswerer } from './fetch-handler.js';
@@ -37,10 +40,14 @@ export interface JsOptions {
   readonly factory?: boolean;
   /** Pages may tell why an application failed. */
   readonly debug?: boolean;
+  /** Stacks in the log show all steps, also those through Node and nettool. */
+  readonly wholeStacks?: boolean;
   /** Until an answer begins. */
   readonly requestTimeoutMs?: number;
   /** How long an application that opens its own server may take until it does. */
   readonly bootTimeoutMs?: number;
+  /** How long an application may take to close. */
+  readonly graceMs?: number;
   readonly isTrusted?: IsTrusted;
   /** Where what the application prints on stdout goes instead. */
   readonly output?: Writable;
@@ -60,11 +67,26 @@ const THIS_PROCESS = Object.freeze({ workerPid: process.pid });
  * cannot be loaded or exports nothing that can be served.
  */
 export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
-  const { requestTimeoutMs = 60_000, bootTimeoutMs = 30_000, isTrusted = trustNobody } = options;
+  const {
+    requestTimeoutMs = 60_000,
+    bootTimeoutMs = 30_000,
+    graceMs = 10_000,
+    isTrusted = trustNobody,
+    wholeStacks = false,
+  } = options;
   const onEvent = options.onEvent ?? (() => {});
   const logError = (error: unknown): void =>
-    onEvent({ type: 'application-log', handler: 'js', text: describe(error) });
-  const settings: JsSettings = { requestTimeoutMs, isTrusted, logError };
+    onEvent({ type: 'application-log', handler: 'js', text: describe(error, wholeStacks) });
+  const failed = (request: IncomingRequest, error: unknown): HttpResponse => {
+    const { body } = request;
+    // A body that is too large, too slow or broken off is the server's to answer, not the application's fault.
+    if (body.errored !== null) throw body.errored;
+    const status = error instanceof GatewayError ? error.status : 500;
+    if (isClientGone(request, error)) return errorResponse(status, request.headers);
+    tellFailure(onEvent, 'js', request, { status, message: describe(error, wholeStacks) });
+    return errorResponse(status, request.headers);
+  };
+  const settings: JsSettings = { requestTimeoutMs, isTrusted, logError, failed };
   const restoreOutput = options.output === undefined ? () => {} : divertOutput(options.output);
   const restoreMode = options.debug === true ? () => {} : setProductionMode();
   const restore = (): void => {
@@ -73,7 +95,11 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
   };
   // Before the application is loaded: it may take the classes as it begins.
   replaceFetchClasses();
-  const found = await loadApplication(options, bootTimeoutMs, logError).catch((error) => {
+  const found = await loadApplication(options, bootTimeoutMs).catch((error) => {
+    const text =
+      error instanceof Error && error.cause !== undefined ? describe(error.cause, wholeStacks) : '';
+    // A line alone says what the error itself will say.
+    if (text.includes('\n')) onEvent({ type: 'application-log', handler: 'js', text });
     restore();
     throw error;
   });
@@ -94,32 +120,22 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
   const fetching = app.kind === 'fetch' ? createFetchAnswerer(app, settings) : undefined;
   const answer = fetching?.answer ?? createNodeAnswerer(app as NodeApplication, settings);
   const forgetFailures = surviveFailures(logError);
-
-  const failed = (request: IncomingRequest, error: unknown): HttpResponse => {
-    const { body } = request;
-    // A body that is too large, too slow or broken off is the server's to answer, not the application's fault.
-    if (body.errored !== null) throw body.errored;
-    const status = error instanceof GatewayError ? error.status : 500;
-    if (isClientGone(request, error)) return errorResponse(status, request.headers);
-    tellFailure(onEvent, 'js', request, { status, message: describe(error) });
-    return errorResponse(status, request.headers);
+  const closeApplication = async (): Promise<void> => {
+    const ended = Promise.resolve(fetching?.settled()).then(() => found.close());
+    await endWithin(graceMs, ended, logError);
+    forgetFailures();
+    restore();
   };
+  let closed: Promise<void> | undefined;
   const handler: JsHandler = {
     kind: app.kind,
     handle(request) {
       request.note?.(THIS_PROCESS);
-      try {
-        const response = answer(request);
-        return response instanceof Promise ? response.catch((error) => failed(request, error)) : response;
-      } catch (error) {
-        return failed(request, error);
-      }
+      return answer(request);
     },
-    async close() {
-      forgetFailures();
-      restore();
-      await fetching?.settled();
-      await app.close();
+    close() {
+      closed ??= closeApplication();
+      return closed;
     },
   };
   const { upgrade } = app;
@@ -131,11 +147,22 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
   };
 }
 
-async function loadApplication(
-  options: JsOptions,
-  bootTimeoutMs: number,
+/** Waits for an application to close, no longer than it may take. */
+async function endWithin(
+  graceMs: number,
+  ended: Promise<void>,
   logError: (error: unknown) => void,
-): Promise<FoundApplication> {
+): Promise<void> {
+  const timer = new AbortController();
+  const late = delay(graceMs, undefined, { signal: timer.signal }).then(
+    () => logError(new GatewayError(503, `the application did not close within ${graceMs / 1000} s`)),
+    () => {},
+  );
+  await Promise.race([ended.catch(logError), late]);
+  timer.abort();
+}
+
+async function loadApplication(options: JsOptions, bootTimeoutMs: number): Promise<FoundApplication> {
   const file = resolve(options.file);
   if (!existsSync(file)) {
     throw new NettoolError('INPUT_FAILED', `cannot serve ${options.file} (no such file or directory)`);
@@ -154,9 +181,6 @@ async function loadApplication(
     });
     const server = await Promise.race([trap.caught, late]);
     if (server !== undefined) return ofServer(server);
-  } catch (error) {
-    if (error instanceof Error && error.cause !== undefined) logError(error.cause);
-    throw error;
   } finally {
     clearTimeout(timer);
     trap.release();
@@ -169,6 +193,7 @@ function ofServer(server: Server): FoundApplication {
     app: serverApplication(server),
     reason: 'its own server, caught when it was to listen',
     isMade: false,
+    close: () => closeEach(server),
   };
 }
 
@@ -204,7 +229,8 @@ function surviveFailures(logError: (error: unknown) => void): () => void {
   };
 }
 
-function describe(error: unknown): string {
+function describe(error: unknown, isWhole: boolean): string {
   if (error instanceof GatewayError) return error.message;
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return isWhole && error.stack !== undefined ? error.stack : applicationStack(error);
 }

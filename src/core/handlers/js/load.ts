@@ -30,9 +30,19 @@ export async function loadModule(file: string): Promise<LoadedModule> {
  */
 function createImport(): (url: string) => Promise<LoadedModule> {
   registerHooks({ resolve: resolveTypescript, load: compileTypescript });
+  allowTypelessPackages();
   const loader = new Module('nettool-import.cjs') as Module & { _compile(code: string, name: string): void };
   loader._compile('module.exports = (url) => import(url);', 'nettool-import.cjs');
   return loader.exports as (url: string) => Promise<LoadedModule>;
+}
+
+/** A package.json that does not say which kind of modules it has is no reason for a warning here. */
+function allowTypelessPackages(): void {
+  const { emitWarning } = process;
+  process.emitWarning = ((...args: unknown[]) => {
+    const [, options] = args as [unknown, { code?: string } | undefined];
+    if (options?.code !== 'MODULE_TYPELESS_PACKAGE_JSON') Reflect.apply(emitWarning, process, args);
+  }) as typeof process.emitWarning;
 }
 
 type Resolve = Parameters<typeof registerHooks>[0]['resolve'];

@@ -1,24 +1,39 @@
 import type { Duplex } from 'node:stream';
 import { GatewayError } from '../../http/gateway-error.js';
 import { getHeader } from '../../http/headers.js';
-import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
+import type { HeaderList, HttpResponse, IncomingRequest } from '../../http/messages.js';
+import { mayHaveBody } from '../../http/request-copy.js';
 import { Clock } from '../../http/server/clock.js';
 import type { NodeApplication, UpgradeListener } from './application.js';
 import { applicationHeaders } from './application-headers.js';
-import { HostedMessage } from './hosted-message.js';
+import { HostedMessage, toRawHeaders } from './hosted-message.js';
 import { HostedSocket } from './hosted-socket.js';
 import { NodeExchange } from './node-exchange.js';
 import type { JsSettings } from './settings.js';
 
 /** Answers with what a Node listener answers. */
 export function createNodeAnswerer(app: NodeApplication, settings: JsSettings) {
-  const { requestTimeoutMs: timeoutMs } = settings;
+  const { requestTimeoutMs: timeoutMs, failed } = settings;
   const clock = new Clock(Math.max(10, Math.min(500, timeoutMs / 4)));
   const sockets = new WeakMap<object, HostedSocket>();
+  const known = new WeakMap<HeaderList, readonly string[]>();
+  const rawHeadersOf = (request: IncomingRequest): string[] => {
+    const { headers } = request;
+    const before = known.get(headers);
+    if (before !== undefined) return before.slice();
+    const raw = toRawHeaders(applicationHeaders(request, settings), mayHaveBody(request));
+    // They come again, on the same connection.
+    if (Object.isFrozen(headers)) known.set(headers, raw.slice());
+    return raw;
+  };
   return (request: IncomingRequest): HttpResponse | Promise<HttpResponse> => {
-    const fields = applicationHeaders(request, settings);
+    const rawHeaders = rawHeadersOf(request);
     const socket = socketFor(request, sockets);
-    return new NodeExchange({ request, fields, socket, clock, timeoutMs }).run(app.listener);
+    try {
+      return new NodeExchange({ request, rawHeaders, socket, clock, timeoutMs, failed }).run(app.listener);
+    } catch (error) {
+      return failed(request, error);
+    }
   };
 }
 
@@ -46,7 +61,7 @@ export function upgradeNode(
   const fields = applicationHeaders(request, settings);
   fields.push(['Connection', 'Upgrade'], ['Upgrade', getHeader(request.headers, 'upgrade') ?? '']);
   const hosted = new HostedSocket(request);
-  const message = new HostedMessage(request, fields, hosted, () => {});
+  const message = new HostedMessage(request, toRawHeaders(fields, mayHaveBody(request)), hosted, () => {});
   Object.assign(message, { upgrade: true });
   const before = socket.bytesWritten;
   return new Promise((resolve, reject) => {

@@ -8,6 +8,7 @@ import { CLIENT_LEFT, onClientGone } from './client-gone.js';
 import { HostedMessage } from './hosted-message.js';
 import type { HostedSocket } from './hosted-socket.js';
 import { parseLines, toFields } from './node-fields.js';
+import type { JsSettings } from './settings.js';
 
 type Written = (error?: Error | null) => void;
 
@@ -33,18 +34,15 @@ interface MessageInternals {
 const prototype = ServerResponse.prototype as unknown as Internals;
 const EXCHANGE = Symbol('exchange');
 
-interface HostedResponse extends Internals {
-  readonly [EXCHANGE]: NodeExchange;
-}
-
 /** What an exchange takes place with. */
 export interface ExchangeParts {
   readonly request: IncomingRequest;
-  readonly fields: readonly HeaderPair[];
+  readonly rawHeaders: string[];
   readonly socket: HostedSocket;
   readonly clock: Clock;
   /** How long the application may take until its answer begins. */
   readonly timeoutMs: number;
+  readonly failed: JsSettings['failed'];
 }
 
 /**
@@ -53,13 +51,13 @@ export interface ExchangeParts {
  */
 export class NodeExchange implements Timed {
   deadline = Number.POSITIVE_INFINITY;
+  slot: number | undefined;
   readonly message: HostedMessage;
   readonly response: ServerResponse;
   readonly #parts: ExchangeParts;
   #fields: HeaderPair[] = [];
-  #answer: HttpResponse | undefined;
-  #failure: unknown;
-  #settle: { resolve(answer: HttpResponse): void; reject(error: unknown): void } | undefined;
+  #answer: HttpResponse | Promise<HttpResponse> | undefined;
+  #settle: ((answer: HttpResponse | Promise<HttpResponse>) => void) | undefined;
   #isSettled = false;
   #held: Array<string | Uint8Array> = [];
   #heldLength = 0;
@@ -70,11 +68,11 @@ export class NodeExchange implements Timed {
 
   constructor(parts: ExchangeParts) {
     this.#parts = parts;
-    const { request, fields, socket, clock, timeoutMs } = parts;
-    this.message = new HostedMessage(request, fields, socket, (isClientsTurn) => {
+    const { request, rawHeaders, socket, clock, timeoutMs } = parts;
+    this.message = new HostedMessage(request, rawHeaders, socket, (isClientsTurn) => {
       if (!this.#isSettled) this.deadline = isClientsTurn ? Number.POSITIVE_INFINITY : clock.after(timeoutMs);
     });
-    this.response = createResponse(this);
+    this.response = new HostedResponse(this);
     this.response.assignSocket(socket);
   }
 
@@ -83,18 +81,17 @@ export class NodeExchange implements Timed {
     listener: (request: HostedMessage, response: ServerResponse) => unknown,
   ): HttpResponse | Promise<HttpResponse> {
     const { request, clock, timeoutMs, socket } = this.#parts;
-    socket.onEnded = () => this.#ended();
+    socket.exchange = this;
     const result = listener(this.message, this.response);
     // Unlike node, which knows nobody to tell.
     if (result instanceof Promise) result.catch((error) => this.#fail(error));
     if (this.#answer !== undefined && this.#body === undefined) return this.#answer;
     onClientGone(request, () => this.#abandon());
     if (this.#answer !== undefined) return this.#answer;
-    if (this.#isSettled) return Promise.reject(this.#failure);
     if (this.deadline === Number.POSITIVE_INFINITY) this.deadline = clock.after(timeoutMs);
     clock.watch(this);
-    return new Promise<HttpResponse>((resolve, reject) => {
-      this.#settle = { resolve, reject };
+    return new Promise((resolve) => {
+      this.#settle = resolve;
     });
   }
 
@@ -129,7 +126,9 @@ export class NodeExchange implements Timed {
     }
     if (content.length > 0) this.#held.push(content);
     this.#heldLength += content.length;
-    if (!this.#isStreamPlanned) {
+    // Counted where `end()` brings all there is, and follows at once.
+    const isWhole = (this.response as unknown as Internals)._contentLength !== null;
+    if (!isWhole && !this.#isStreamPlanned) {
       // What ends in this turn has a length.
       this.#isStreamPlanned = true;
       process.nextTick(() => this.#stream());
@@ -176,16 +175,14 @@ export class NodeExchange implements Timed {
   #deliver(body: HttpResponse['body']): void {
     if (this.#isSettled) return;
     const { statusCode, statusMessage } = this.response;
-    const answer: HttpResponse = {
+    const answer: { -readonly [Key in keyof HttpResponse]: HttpResponse[Key] } = {
       status: statusCode,
       headers: this.#fields,
-      ...(body !== undefined && { body }),
-      ...(statusMessage !== STATUS_CODES[statusCode] && { reason: statusMessage }),
-      ...(body instanceof Readable && { trailers: () => this.#trailers() }),
     };
-    this.#answer = answer;
-    this.#finishWaiting();
-    this.#settle?.resolve(answer);
+    if (body !== undefined) answer.body = body;
+    if (statusMessage !== STATUS_CODES[statusCode]) answer.reason = statusMessage;
+    if (this.#body !== undefined) Object.assign(answer, { trailers: () => this.#trailers() });
+    this.#settleWith(answer);
   }
 
   #trailers(): HeaderPair[] {
@@ -195,19 +192,18 @@ export class NodeExchange implements Timed {
   /** There will be no answer, or not all of it. */
   #fail(error: unknown): void {
     const isStreaming = this.#body !== undefined;
-    if (!this.#isSettled) {
-      this.#failure = error;
-      this.#finishWaiting();
-      this.#settle?.reject(error);
-    }
+    if (!this.#isSettled) this.#settleWith(Promise.try(this.#parts.failed, this.#parts.request, error));
     if (isStreaming) this.#body?.destroy(error instanceof Error ? error : new Error(String(error)));
     this.#parts.socket.destroy();
   }
 
-  #finishWaiting(): void {
+  #settleWith(answer: HttpResponse | Promise<HttpResponse>): void {
     this.#isSettled = true;
+    this.#answer = answer;
     this.deadline = Number.POSITIVE_INFINITY;
-    if (this.#settle !== undefined) this.#parts.clock.unwatch(this);
+    if (this.#settle === undefined) return;
+    this.#parts.clock.unwatch(this);
+    this.#settle(answer);
   }
 
   /** The client has left. */
@@ -218,12 +214,15 @@ export class NodeExchange implements Timed {
   }
 
   /** The application ended the connection. */
-  #ended(): void {
+  onSocketEnd(): void {
     if (!this.#isOver) this.#fail(new GatewayError(502, 'the application closed the connection'));
   }
 
   #tellWritten(): void {
-    for (const written of this.#written.splice(0)) written();
+    if (this.#written.length === 0) return;
+    const told = this.#written;
+    this.#written = [];
+    for (const written of told) written();
   }
 
   /** As node:http ends it: whoever waits is told, and the connection can carry the next one. */
@@ -235,7 +234,7 @@ export class NodeExchange implements Timed {
     const { socket } = this.#parts;
     const internals = message as unknown as MessageInternals;
     if (!internals._consuming) internals._dump();
-    socket.onEnded = undefined;
+    socket.exchange = undefined;
     if (socket.timeout) socket.setTimeout(0);
     if (response.socket === socket) response.detachSocket(socket);
     response.destroyed = true;
@@ -256,15 +255,17 @@ function toBytes(data: string | Uint8Array): Uint8Array {
 }
 
 /** The methods stand in the object itself, as frameworks give it another prototype. */
-function createResponse(exchange: NodeExchange): ServerResponse {
-  const response = new ServerResponse(exchange.message);
-  const hosted = response as unknown as { -readonly [Key in keyof HostedResponse]: HostedResponse[Key] };
-  hosted[EXCHANGE] = exchange;
-  hosted._storeHeader = storeHeader;
-  hosted._send = send;
-  hosted._writeRaw = writeRaw;
-  hosted._finish = finish;
-  return response;
+class HostedResponse extends ServerResponse {
+  readonly [EXCHANGE]: NodeExchange;
+  readonly _storeHeader = storeHeader;
+  readonly _send = send;
+  readonly _writeRaw = writeRaw;
+  readonly _finish = finish;
+
+  constructor(exchange: NodeExchange) {
+    super(exchange.message);
+    this[EXCHANGE] = exchange;
+  }
 }
 
 function storeHeader(this: HostedResponse, line: string, headers: unknown): void {

@@ -1,15 +1,24 @@
-import { type ServerResponse, validateHeaderName, validateHeaderValue } from 'node:http';
+import { OutgoingMessage, type ServerResponse, validateHeaderName, validateHeaderValue } from 'node:http';
 import { endToEndHeaders } from '../../http/hop-by-hop.js';
 import type { HeaderPair } from '../../http/messages.js';
 import { isHopByHop } from './application-headers.js';
 
+/** Where a response keeps what went through setHeader(): `[name, value]` by lower-case name. */
+const SET = Object.getOwnPropertySymbols(new OutgoingMessage()).find(
+  ({ description }) => description === 'kOutHeaders',
+) as symbol;
+
 /** What a response of node:http has to say, in any of the ways it can be said. */
 export function toFields(response: ServerResponse, given: unknown): HeaderPair[] {
   const fields: HeaderPair[] = [];
-  const names = (response as ServerResponse & { getRawHeaderNames(): string[] }).getRawHeaderNames();
   // Either all went through setHeader(), or what writeHead() was given is all there is.
-  if (names.length > 0) for (const name of names) add(fields, name, response.getHeader(name));
-  else if (given !== undefined) addGiven(fields, given);
+  if (given === undefined || given === null) return fields;
+  if (given === (response as unknown as Record<symbol, unknown>)[SET]) {
+    for (const key in given) {
+      const entry = (given as Record<string, [name: string, value: unknown]>)[key];
+      if (entry !== undefined) add(fields, entry[0], entry[1]);
+    }
+  } else addGiven(fields, given);
   return fields.some(([name]) => isHopByHop(name)) ? withoutHops(fields) : fields;
 }
 
@@ -28,7 +37,8 @@ function addGiven(fields: HeaderPair[], given: unknown): void {
 }
 
 function add(fields: HeaderPair[], name: string, value: unknown): void {
-  if (!Array.isArray(value)) fields.push([name, String(value)]);
+  if (typeof value === 'string') fields.push([name, value]);
+  else if (!Array.isArray(value)) fields.push([name, String(value)]);
   else for (const one of value) fields.push([name, String(one)]);
 }
 

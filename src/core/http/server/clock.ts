@@ -5,6 +5,8 @@ export interface Timed {
   /** In the clock's milliseconds; Infinity for never. */
   deadline: number;
   onDeadline(): void;
+  /** The clock's own: where it has it. */
+  slot?: number | undefined;
 }
 
 /**
@@ -15,7 +17,8 @@ export class Clock {
   /** Milliseconds, as of the last tick. */
   now = performance.now();
   readonly #tickMs: number;
-  readonly #watched = new Set<Timed>();
+  /** No Set: those leave tables behind that keep each other, and what was in them, from being collected young. */
+  readonly #watched: Timed[] = [];
   readonly #heads = new Map<number, string>();
   #timer: NodeJS.Timeout | undefined;
   #second = 0;
@@ -32,9 +35,9 @@ export class Clock {
   }
 
   watch(timed: Timed): void {
-    this.#watched.add(timed);
+    timed.slot ??= this.#watched.push(timed) - 1;
     if (this.#timer !== undefined) {
-      if (this.#watched.size === 1) this.#timer.ref();
+      if (this.#watched.length === 1) this.#timer.ref();
       return;
     }
     this.#tick();
@@ -42,9 +45,16 @@ export class Clock {
   }
 
   unwatch(timed: Timed): void {
-    this.#watched.delete(timed);
+    const { slot } = timed;
+    if (slot === undefined) return;
+    timed.slot = undefined;
+    const last = this.#watched.pop() as Timed;
+    if (last !== timed) {
+      this.#watched[slot] = last;
+      last.slot = slot;
+    }
     // It stops at its next tick: by then somebody else may be watched.
-    if (this.#watched.size === 0) this.#timer?.unref();
+    if (this.#watched.length === 0) this.#timer?.unref();
   }
 
   /** The present as an HTTP date (RFC 9110, section 5.6.7). */
@@ -70,12 +80,14 @@ export class Clock {
       this.#date = new Date(time).toUTCString();
       this.#heads.clear();
     }
-    for (const timed of this.#watched) {
-      if (timed.deadline > this.now) continue;
+    // From the end, as the last one takes the place of one that goes.
+    for (let slot = this.#watched.length - 1; slot >= 0; slot -= 1) {
+      const timed = this.#watched[slot];
+      if (timed === undefined || timed.deadline > this.now) continue;
       timed.deadline = Number.POSITIVE_INFINITY;
       timed.onDeadline();
     }
-    if (this.#watched.size > 0) return;
+    if (this.#watched.length > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
