@@ -141,7 +141,7 @@ export function addAppFlags(command: Command): Command {
 }
 
 /** `/api=app:app` as prefix and value; the prefix starts with a slash and does not end with one. */
-export function parseMount(text: string): MountFlag {
+function parseMount(text: string): MountFlag {
   const equals = text.indexOf('=');
   const prefix = text.slice(0, equals).replace(/\/+$/, '');
   const value = text.slice(equals + 1);

@@ -177,7 +177,7 @@ async function performScan(
 }
 
 /** `22,80,8000-8010`, each port once, in the order given. */
-export function parsePortList(text: string): number[] {
+function parsePortList(text: string): number[] {
   const ports = text.split(',').flatMap((item) => {
     const [first, last = first] = item.split('-').map((word) => toPort(word.trim()));
     if (first === undefined || last === undefined || item.split('-').length > 2 || last < first) {

@@ -125,7 +125,7 @@ function viewProbeError(event: ProbeErrorEvent, style: Style, settings: PingView
 }
 
 /** The numbers at the end, as iputils prints them; with `-v` also what iputils does not know. */
-export function viewSummary(event: SummaryEvent, style: Style, settings: PingViewSettings): string {
+function viewSummary(event: SummaryEvent, style: Style, settings: PingViewSettings): string {
   const { transmitted, received, duplicates, corrupted, errors } = event;
   const counts = [
     `${transmitted} packets transmitted`,

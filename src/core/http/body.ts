@@ -50,7 +50,7 @@ export function decodeText(bytes: Uint8Array, charset?: string): string | undefi
 }
 
 /** A strict decoder of a charset; of UTF-8 when there is none, or none that is known. A byte order mark is kept. */
-export function createTextDecoder(charset = 'utf-8'): TextDecoder {
+function createTextDecoder(charset = 'utf-8'): TextDecoder {
   try {
     return new TextDecoder(charset, { fatal: true, ignoreBOM: true });
   } catch {

@@ -5,7 +5,7 @@ import type { WrongData } from './types.js';
 export const ICMP_HEADER_BYTES = 8;
 
 /** Payloads this long carry the time they were sent, as iputils' do. */
-export const TIMESTAMP_BYTES = 16;
+const TIMESTAMP_BYTES = 16;
 
 /** Echo types (RFC 792, RFC 4443). */
 export const ECHO: Readonly<Record<IpFamily, { request: number; reply: number }>> = {

@@ -2,7 +2,7 @@ import { NettoolError } from '../errors.js';
 import { formatIpBytes, parseIpBytes } from '../net/ip-bytes.js';
 
 /** A /16; whoever means more than this has mistyped. */
-export const MAX_HOSTS = 65_536;
+const MAX_HOSTS = 65_536;
 
 /**
  * Hosts as written → hosts to ping: `192.0.2.0/28` and `192.0.2.1-192.0.2.9` (or `192.0.2.1-9`) become their

@@ -72,7 +72,7 @@ export function locateScript(
 }
 
 /** The path up to and including the first segment that ends in one of the extensions. */
-export function splitScript(path: string, extensions: readonly string[]): string | undefined {
+function splitScript(path: string, extensions: readonly string[]): string | undefined {
   for (let end = path.indexOf('/', 1); ; end = path.indexOf('/', end + 1)) {
     const head = end === -1 ? path : path.slice(0, end);
     if (endsInExtension(head, extensions)) return head;

@@ -25,7 +25,7 @@ interface KeptLines {
 }
 
 /** Our name in `Via` (RFC 9110, section 7.6.3). */
-export const VIA_NAME = 'nettool';
+const VIA_NAME = 'nettool';
 
 /** Written anew for the next hop: framing, who stands before, where to. */
 const REPLACED = new Set(['host', 'content-length', 'expect', 'via', 'x-forwarded-prefix']);

@@ -1,5 +1,5 @@
 /** What a listing can be sorted by. */
-export const SORT_KEYS = ['name', 'size', 'date'] as const;
+const SORT_KEYS = ['name', 'size', 'date'] as const;
 
 /** One of {@link SORT_KEYS}. */
 export type SortKey = (typeof SORT_KEYS)[number];

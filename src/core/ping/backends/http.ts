@@ -40,7 +40,7 @@ export function openHttpBackend(url: string, options: PingOptions, listener: Bac
 }
 
 /** The URL a host is asked for. */
-export function urlFor(url: string, { host, address }: PingTarget): URL {
+function urlFor(url: string, { host, address }: PingTarget): URL {
   if (/^https?:\/\//i.test(url)) return new URL(url);
   const name =
     isIP(host) === 6 ? `[${host}]` : isIP(host) === 0 && host.includes(':') ? `[${address}]` : host;
