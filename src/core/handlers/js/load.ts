@@ -1,6 +1,7 @@
-import { Module, registerHooks } from 'node:module';
-import { basename } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { readFileSync } from 'node:fs';
+import { Module, registerHooks, stripTypeScriptTypes } from 'node:module';
+import { basename, dirname, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { NettoolError } from '../../errors.js';
 import { compileTypescript } from './compile.js';
 import { pathsFor } from './tsconfig.js';
@@ -10,6 +11,9 @@ export type LoadedModule = Readonly<Record<string, unknown>>;
 
 let importFile: ((url: string) => Promise<LoadedModule>) | undefined;
 
+/** The files of the application that were loaded last, to be looked through when one of them cannot be read. */
+let loaded: string[] = [];
+
 /**
  * Loads a JavaScript or TypeScript module and everything it imports, also from the packed binary. Types are left
  * out; what needs more than that (enums, namespaces, parameter properties, decorators, JSX) is compiled by the
@@ -17,6 +21,7 @@ let importFile: ((url: string) => Promise<LoadedModule>) | undefined;
  */
 export async function loadModule(file: string): Promise<LoadedModule> {
   importFile ??= createImport();
+  loaded = [];
   try {
     return await importFile(pathToFileURL(file).href);
   } catch (error) {
@@ -29,20 +34,42 @@ export async function loadModule(file: string): Promise<LoadedModule> {
  * one in code that was compiled as an ordinary CommonJS module goes through Node's usual loader.
  */
 function createImport(): (url: string) => Promise<LoadedModule> {
-  registerHooks({ resolve: resolveTypescript, load: compileTypescript });
-  allowTypelessPackages();
+  registerHooks({ resolve: resolveTypescript, load: noteLoaded });
+  registerHooks({ load: compileTypescript });
+  silenceNode();
   const loader = new Module('nettool-import.cjs') as Module & { _compile(code: string, name: string): void };
   loader._compile('module.exports = (url) => import(url);', 'nettool-import.cjs');
   return loader.exports as (url: string) => Promise<LoadedModule>;
 }
 
-/** A package.json that does not say which kind of modules it has is no reason for a warning here. */
-function allowTypelessPackages(): void {
+/** Neither a package.json that does not say which kind of modules it has nor what we use of Node is worth a warning. */
+function silenceNode(): void {
   const { emitWarning } = process;
   process.emitWarning = ((...args: unknown[]) => {
-    const [, options] = args as [unknown, { code?: string } | undefined];
-    if (options?.code !== 'MODULE_TYPELESS_PACKAGE_JSON') Reflect.apply(emitWarning, process, args);
+    const [text, options] = args as [unknown, { code?: string } | undefined];
+    const isOurs = String(text).startsWith('stripTypeScriptTypes');
+    if (options?.code !== 'MODULE_TYPELESS_PACKAGE_JSON' && !isOurs)
+      Reflect.apply(emitWarning, process, args);
   }) as typeof process.emitWarning;
+}
+
+const noteLoaded: NonNullable<Parameters<typeof registerHooks>[0]['load']> = (url, context, next) => {
+  if (url.startsWith('file:') && !url.includes('/node_modules/')) loaded.push(url);
+  return next(url, context);
+};
+
+/** Where a file breaks the language's rules, as `name:line`: V8 keeps that to itself for ES modules. */
+function placeOf(error: unknown, file: string): string | undefined {
+  if (!(error instanceof SyntaxError) || !/^SyntaxError/.test(error.stack ?? '')) return undefined;
+  for (const path of loaded.map((url) => fileURLToPath(url))) {
+    try {
+      stripTypeScriptTypes(readFileSync(path, 'utf8'), { sourceUrl: path });
+    } catch (problem) {
+      const line = /:(\d+)$/m.exec((problem as Error).stack?.split('\n', 1)[0] ?? '')?.[1];
+      if (line !== undefined) return `${relative(dirname(file), path)}:${line}`;
+    }
+  }
+  return undefined;
 }
 
 type Resolve = Parameters<typeof registerHooks>[0]['resolve'];
@@ -97,7 +124,9 @@ function hintFor(error: unknown, text: string): string | undefined {
 
 function toLoadError(file: string, error: unknown): NettoolError {
   const text = error instanceof Error ? (error.message.split('\n')[0] as string) : String(error);
-  return new NettoolError('INTERNAL', `cannot load ${basename(file)}: ${text}`, {
+  const place = placeOf(error, file);
+  const where = place === undefined ? '' : ` (${place})`;
+  return new NettoolError('INTERNAL', `cannot load ${basename(file)}: ${text}${where}`, {
     cause: error,
     hint: hintFor(error, text),
   });

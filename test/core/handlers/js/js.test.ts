@@ -164,6 +164,7 @@ test('a stream nobody reads any more is cancelled', async (t) => {
 test('what cannot be loaded says why and what to do', async (t) => {
   for (const [name, text, message, hint] of [
     ['syntax.mjs', 'export default {', /cannot load syntax\.mjs: Unexpected/, undefined],
+    ['line.mjs', "\n\nexport default ['a' 'b'];", /^cannot load line\.mjs: .* \(line\.mjs:3\)$/, undefined],
     ['throws.mjs', 'throw new Error("at start")', /cannot load throws\.mjs: at start/, undefined],
     ['missing.mjs', 'import "not-there"', /cannot load missing\.mjs: Cannot find package/, /npm install/],
     ['none.mjs', 'export const x = 1', /exports nothing that can be served/, /export default/],
