@@ -49,7 +49,8 @@ export async function benchFronts(rounds = 3, only?: string): Promise<void> {
       if (one !== undefined && (only === undefined || only === one.name)) await measureCase(one, rounds);
     }
   } finally {
-    for (const child of behind) child.kill('SIGTERM');
+    // They take their own files away.
+    await Promise.all(behind.map(stop));
     rmSync(folder, { recursive: true, force: true });
   }
 }
@@ -105,6 +106,13 @@ function start(command: readonly string[]): ChildProcess {
   return spawn('taskset', ['-c', '1', ...command], { stdio: 'ignore' });
 }
 
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  await exited;
+}
+
 async function measureCase({ title, path, ours: own, nginx, wanted }: Case, rounds: number): Promise<void> {
   const samples = new Map<Peer, Sample[]>([
     [own, []],
@@ -139,7 +147,6 @@ async function measure(peer: Peer, path: string): Promise<Sample> {
     }
     return await load(child.pid as number, url, SECONDS, LOAD);
   } finally {
-    child.kill('SIGTERM');
-    await new Promise((resolve) => child.once('exit', resolve));
+    await stop(child);
   }
 }

@@ -14,7 +14,7 @@ type Check = (password: string) => Promise<boolean>;
 /** Longer ones are nobody's, and some methods take the square of the length. */
 const MOST_BYTES = 512;
 
-/** How long a guess may keep everything else waiting. */
+/** How long a guess may keep everything else waiting; bcryptjs has 100 ms of its own. */
 const SLICE_MS = 5;
 
 /** What `htpasswd`, `openssl passwd` and `mkpasswd` write, `sha256:HEX` and `sha512:HEX`; undefined for anything else. */
