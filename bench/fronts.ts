@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isInstalled, load, median, type Peer, type Sample, startPeer, table } from './harness.js';
+import { endPeer, isInstalled, load, median, type Peer, type Sample, startPeer, table } from './harness.js';
 import { createNginx } from './nginx.js';
 
 const SECONDS = 3;
@@ -50,7 +50,7 @@ export async function benchFronts(rounds = 3, only?: string): Promise<void> {
     }
   } finally {
     // They take their own files away.
-    await Promise.all(behind.map(stop));
+    await Promise.all(behind.map(endPeer));
     rmSync(folder, { recursive: true, force: true });
   }
 }
@@ -106,13 +106,6 @@ function start(command: readonly string[]): ChildProcess {
   return spawn('taskset', ['-c', '1', ...command], { stdio: 'ignore' });
 }
 
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGTERM');
-  await exited;
-}
-
 async function measureCase({ title, path, ours: own, nginx, wanted }: Case, rounds: number): Promise<void> {
   const samples = new Map<Peer, Sample[]>([
     [own, []],
@@ -147,6 +140,6 @@ async function measure(peer: Peer, path: string): Promise<Sample> {
     }
     return await load(child.pid as number, url, SECONDS, LOAD);
   } finally {
-    await stop(child);
+    await endPeer(child);
   }
 }

@@ -2,7 +2,7 @@
  * Python applications behind nettool, gunicorn and uvicorn: the same application, core and run. All processes of a
  * server share one core, so what counts is the CPU time a request costs, whoever spends it.
  */
-import { isInstalled, load, median, type Peer, type Sample, startPeer, table } from './harness.js';
+import { endPeer, isInstalled, load, median, type Peer, type Sample, startPeer, table } from './harness.js';
 
 const PYTHON = '/usr/bin/python3';
 const SECONDS = 3;
@@ -111,7 +111,6 @@ async function measure(peer: Peer): Promise<Sample> {
     await load(child.pid as number, url, WARM_UP_SECONDS, LOAD);
     return await load(child.pid as number, url, SECONDS, LOAD);
   } finally {
-    child.kill('SIGTERM');
-    await new Promise((resolve) => child.once('exit', resolve));
+    await endPeer(child);
   }
 }

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { promisify } from 'node:util';
@@ -148,4 +149,17 @@ export async function warmUp(pid: number, url: string, options: readonly string[
     const { requestsPerSecond } = await load(pid, url, WARM_UP_SECONDS, options);
     requests += WARM_UP_SECONDS * requestsPerSecond;
   }
+}
+
+/** How long a program may take to end: one that has run out of descriptors may not do it by itself. */
+const END_PATIENCE_MS = 5000;
+
+/** Ends a program that was started, and waits until it has; one that does not listen is killed. */
+export async function endPeer(child: ChildProcess | undefined): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill();
+  const timer = setTimeout(() => child.kill('SIGKILL'), END_PATIENCE_MS);
+  await gone;
+  clearTimeout(timer);
 }

@@ -3,7 +3,17 @@
  * run. What counts is the CPU time a request costs.
  */
 import { createRequire } from 'node:module';
-import { isInstalled, load, median, type Peer, type Sample, startPeer, table, warmUp } from './harness.js';
+import {
+  endPeer,
+  isInstalled,
+  load,
+  median,
+  type Peer,
+  type Sample,
+  startPeer,
+  table,
+  warmUp,
+} from './harness.js';
 
 const SECONDS = 3;
 const LOAD = ['-c64'];
@@ -93,7 +103,6 @@ async function measure(peer: Peer): Promise<Sample> {
     await warmUp(child.pid as number, url, LOAD);
     return await load(child.pid as number, url, SECONDS, LOAD);
   } finally {
-    child.kill('SIGTERM');
-    await new Promise((resolve) => child.once('exit', resolve));
+    await endPeer(child);
   }
 }

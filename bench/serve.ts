@@ -1,12 +1,11 @@
 /** nettool serve beside other file servers: `node --import tsx bench/serve.ts [rounds]`, or `run()`. */
 import { type ChildProcess, execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { isInstalled, load, median, type Peer, type Sample, startPeer, table } from './harness.js';
+import { endPeer, isInstalled, load, median, type Peer, type Sample, startPeer, table } from './harness.js';
 import { createNginx } from './nginx.js';
 
 /** What is asked for, and how good we are to be beside a peer. */
@@ -45,9 +44,6 @@ const MANY = 1000;
 /** What a compiler needs to have seen; on a busy machine one round may be far less. */
 const WARM_UP_REQUESTS = 50_000;
 const MAX_WARM_UP_ROUNDS = 4;
-
-/** One that has run out of descriptors may not end by itself. */
-const PATIENCE_MS = 3000;
 
 /** Some write a line for each request to where nobody wants it. */
 const QUIET = ['sh', '-c', 'exec "$@" 2>/dev/null', 'sh'];
@@ -174,19 +170,10 @@ async function measure(
       const isDead = child !== undefined && child.exitCode !== null;
       console.log(`${peer.name}, ${one.name}: ${isDead ? 'the server has died' : error}`);
     } finally {
-      await end(child);
+      await endPeer(child);
     }
   }
   return toRows(one, samples);
-}
-
-async function end(child: ChildProcess | undefined): Promise<void> {
-  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const gone = once(child, 'exit');
-  child.kill();
-  const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
-  await gone;
-  clearTimeout(timer);
 }
 
 async function sample(one: Case, peer: Peer, pid: number, folder: string, rounds: number): Promise<Sample[]> {
