@@ -15,13 +15,17 @@ export interface ScriptPlace {
 }
 
 /** What of a request the application may see. */
-export interface CgiEnvOptions {
-  /** The exact size of the body; undefined when there is none. */
-  readonly bodyBytes?: number | undefined;
+export interface ClientEnvOptions {
   /** Pass `Authorization` on. RFC 3875, section 4.1.18, warns of it for CGI; applications expect it elsewhere. */
   readonly passAuthorization?: boolean;
   /** Pass `X-Forwarded-*` and their like on: the peer is trusted. */
   readonly keepForwarded?: boolean;
+}
+
+/** What the application gets to know. */
+export interface CgiEnvOptions extends ClientEnvOptions {
+  /** The exact size of the body; undefined when there is none. */
+  readonly bodyBytes?: number | undefined;
 }
 
 export const SERVER_SOFTWARE = 'nettool';
@@ -37,16 +41,28 @@ const WITHHELD: ReadonlySet<string> = new Set([
   'trailer',
 ]);
 
+/** Variables by name; values are strings with a character per byte. */
+export type Variables = Record<string, string>;
+
 /**
- * The variables of RFC 3875, section 4.1, and those everybody expects beside them. Values are strings with a
- * character per byte; the query is as it was sent, the paths are decoded.
+ * The variables of RFC 3875, section 4.1, and those everybody expects beside them. The query is as it was sent, the
+ * paths are decoded.
  */
 export function cgiVariables(
   request: IncomingRequest,
   place: ScriptPlace,
   options: CgiEnvOptions = {},
-): Record<string, string> {
-  const variables: Record<string, string> = {
+): Variables {
+  return {
+    ...clientVariables(request, options),
+    ...placeVariables(place),
+    ...requestVariables(request, options),
+  };
+}
+
+/** Those that the requests of a connection have in common as long as their header fields are the same. */
+export function clientVariables(request: IncomingRequest, options: ClientEnvOptions): Variables {
+  const variables: Variables = {
     GATEWAY_INTERFACE: 'CGI/1.1',
     SERVER_SOFTWARE,
     SERVER_PROTOCOL: request.httpVersion === '2' ? 'HTTP/2.0' : `HTTP/${request.httpVersion}`,
@@ -55,28 +71,43 @@ export function cgiVariables(
     SERVER_ADDR: request.localAddress,
     REMOTE_ADDR: request.remoteAddress,
     REMOTE_PORT: String(request.remotePort),
-    REQUEST_METHOD: request.method,
     REQUEST_SCHEME: request.scheme,
-    REQUEST_URI: requestUri(request),
-    QUERY_STRING: request.query,
-    SCRIPT_NAME: place.scriptName,
-    PATH_INFO: place.pathInfo,
     // php-cgi and php-fpm refuse to run a script that a server did not send them to.
     REDIRECT_STATUS: '200',
   };
   if (request.scheme === 'https') variables.HTTPS = 'on';
-  if (place.scriptFilename !== undefined) variables.SCRIPT_FILENAME = place.scriptFilename;
-  if (place.documentRoot !== undefined) {
-    variables.DOCUMENT_ROOT = place.documentRoot;
-    if (place.pathInfo !== '') variables.PATH_TRANSLATED = place.documentRoot + place.pathInfo;
-  }
-  if (options.bodyBytes !== undefined) variables.CONTENT_LENGTH = String(options.bodyBytes);
   addFields(variables, request.headers, options);
   return variables;
 }
 
+/** Those that say which script it is. */
+export function placeVariables({
+  scriptName,
+  pathInfo,
+  scriptFilename,
+  documentRoot,
+}: ScriptPlace): Variables {
+  const variables: Variables = { SCRIPT_NAME: scriptName, PATH_INFO: pathInfo };
+  if (scriptFilename !== undefined) variables.SCRIPT_FILENAME = scriptFilename;
+  if (documentRoot === undefined) return variables;
+  variables.DOCUMENT_ROOT = documentRoot;
+  if (pathInfo !== '') variables.PATH_TRANSLATED = documentRoot + pathInfo;
+  return variables;
+}
+
+/** Those of one request alone. */
+export function requestVariables(request: IncomingRequest, { bodyBytes }: CgiEnvOptions): Variables {
+  const variables: Variables = {
+    REQUEST_METHOD: request.method,
+    REQUEST_URI: requestUri(request),
+    QUERY_STRING: request.query,
+  };
+  if (bodyBytes !== undefined) variables.CONTENT_LENGTH = String(bodyBytes);
+  return variables;
+}
+
 /** `HTTP_*`, and CONTENT_TYPE; repeated fields joined (RFC 3875, section 4.1.18). */
-function addFields(variables: Record<string, string>, headers: HeaderList, options: CgiEnvOptions): void {
+function addFields(variables: Variables, headers: HeaderList, options: ClientEnvOptions): void {
   const named = connectionNames(headers);
   for (const [name, value] of headers) {
     const key = name.toLowerCase();

@@ -1,6 +1,7 @@
 import { GatewayError } from '../http/gateway-error.js';
 import { HOP_BY_HOP } from '../http/hop-by-hop.js';
-import type { HeaderPair } from '../http/messages.js';
+import { rememberHeads } from '../http/known-heads.js';
+import type { HeaderList, HeaderPair } from '../http/messages.js';
 
 /** The head of what a script answered (RFC 3875, section 6). */
 export type CgiReply = CgiDocument | CgiLocalRedirect;
@@ -10,7 +11,7 @@ export interface CgiDocument {
   readonly kind: 'document';
   readonly status: number;
   readonly reason?: string;
-  readonly headers: readonly HeaderPair[];
+  readonly headers: HeaderList;
   /** How many bytes of body the script announced. */
   readonly length: number | undefined;
 }
@@ -41,6 +42,9 @@ export function findBodyStart(bytes: Buffer, from = 0): number {
   }
   return -1;
 }
+
+/** {@link parseCgiHead} for scripts that begin with no status line, by whoever answers many times. */
+export const parseKnownCgiHead = rememberHeads<CgiReply>(parseCgiHead, /^set-cookie:/im);
 
 /** Takes the head of a script's output apart; a head that breaks the rules is a {@link GatewayError} 502. */
 export function parseCgiHead(head: string, options: CgiReplyOptions = {}): CgiReply {

@@ -13,6 +13,7 @@ import { type SpooledBody, spoolBody } from '../http/spool.js';
 import { parseTarget } from '../http/target.js';
 import { type RunningScript, runScript } from '../platform/script.js';
 import { cgiVariables, type ScriptPlace } from './cgi-env.js';
+import { type CgiReply, parseCgiHead } from './cgi-response.js';
 import { findScript, pathBelow } from './cgi-script.js';
 import { aboutRequest, type OnHandlerEvent, tellFailure } from './handler-events.js';
 import { normalizePrefix } from './mounts.js';
@@ -167,8 +168,9 @@ async function answerWith(run: Run): Promise<HttpResponse | LocalRedirect> {
   else pipeline(input, script.stdin).catch(() => {});
   const output = readOutput(script, run);
   try {
-    const isNph = basename(file).startsWith('nph-');
-    const { reply, first } = await readScriptHead(output, { allowStatusLine: isNph });
+    const allowStatusLine = basename(file).startsWith('nph-');
+    const parse = (head: string): CgiReply => parseCgiHead(head, { allowStatusLine });
+    const { reply, first } = await readScriptHead(output, parse);
     if (reply.kind === 'document') {
       const onBroken = (error: GatewayError): void => run.tell(request, error);
       return toResponse(reply, first, output, { method: request.method, onBroken });

@@ -1,14 +1,7 @@
 import { Readable } from 'node:stream';
 import { GatewayError } from '../http/gateway-error.js';
-import type { HttpResponse } from '../http/messages.js';
-import {
-  type CgiDocument,
-  type CgiLocalRedirect,
-  type CgiReplyOptions,
-  findBodyStart,
-  MAX_CGI_HEAD_BYTES,
-  parseCgiHead,
-} from './cgi-response.js';
+import type { HeaderList, HttpResponse } from '../http/messages.js';
+import { type CgiDocument, type CgiReply, findBodyStart, MAX_CGI_HEAD_BYTES } from './cgi-response.js';
 
 /** What a script writes to its standard output, in pieces. */
 export interface ScriptOutput {
@@ -22,18 +15,21 @@ export interface ScriptOutput {
 
 /** A head that was read, and the body's bytes that came with it. */
 export interface ScriptHead {
-  readonly reply: CgiDocument | CgiLocalRedirect;
+  readonly reply: CgiReply;
   readonly first: Buffer;
 }
 
 /** Reads until the head is complete and takes it apart. */
-export async function readScriptHead(output: ScriptOutput, options: CgiReplyOptions): Promise<ScriptHead> {
+export async function readScriptHead(
+  output: ScriptOutput,
+  parse: (head: string) => CgiReply,
+): Promise<ScriptHead> {
   let bytes: Buffer = Buffer.alloc(0);
   for (;;) {
     const searched = bytes.byteLength;
     const chunk = await output.read();
     if (chunk !== undefined) bytes = searched === 0 ? chunk : Buffer.concat([bytes, chunk]);
-    const head = takeScriptHead(bytes, searched, chunk === undefined, options);
+    const head = takeScriptHead(bytes, searched, chunk === undefined, parse);
     if (head !== undefined) return head;
   }
 }
@@ -43,12 +39,11 @@ export function takeScriptHead(
   bytes: Buffer,
   searchedBytes: number,
   isEnd: boolean,
-  options: CgiReplyOptions = {},
+  parse: (head: string) => CgiReply,
 ): ScriptHead | undefined {
   const start = findBodyStart(bytes, searchedBytes);
   if (start !== -1 && start <= MAX_CGI_HEAD_BYTES) {
-    const head = bytes.toString('latin1', 0, start);
-    return { reply: parseCgiHead(head, options), first: bytes.subarray(start) };
+    return { reply: parse(bytes.toString('latin1', 0, start)), first: bytes.subarray(start) };
   }
   if (bytes.byteLength > MAX_CGI_HEAD_BYTES)
     throw new GatewayError(502, 'the head of the script is too large');
@@ -66,7 +61,7 @@ function isBodiless(status: number): boolean {
 export interface AnswerOptions {
   readonly method: string;
   /** Called when the script breaks off after its head. */
-  readonly onBroken: (error: GatewayError) => void;
+  onBroken(error: GatewayError): void;
 }
 
 /**
@@ -77,32 +72,33 @@ export function toResponse(
   document: CgiDocument,
   first: Buffer,
   output: ScriptOutput,
-  { method, onBroken }: AnswerOptions,
+  answer: AnswerOptions,
 ): HttpResponse {
   const { status, reason, headers, length } = document;
-  const head = { status, ...(reason === undefined ? {} : { reason }) };
-  const withLength =
-    length === undefined || status === 204
-      ? headers
-      : [...headers, ['Content-Length', String(length)] as const];
-  if (method === 'HEAD' || isBodiless(status)) {
+  if (answer.method === 'HEAD' || isBodiless(status)) {
     output.release(false);
-    return { ...head, headers: withLength };
+    return { status, reason, headers: withLength(document) };
   }
   const rest = output.rest?.();
   if (rest !== undefined) {
     const body = rest.byteLength === 0 ? first : Buffer.concat([first, rest]);
     if (length === undefined || body.byteLength >= length) {
       output.release(true);
-      return { ...head, headers: withLength, body: length === undefined ? body : body.subarray(0, length) };
+      return { status, reason, headers, body: length === undefined ? body : body.subarray(0, length) };
     }
     output.release(false);
     throw new GatewayError(502, `the script announced ${length} bytes and sent ${body.byteLength}`);
   }
   const body = bodyStream(first, length, output);
   // Its head has left: nobody but the log can be told any more.
-  body.once('error', (error) => error instanceof GatewayError && onBroken(error));
-  return { ...head, headers: withLength, body };
+  body.once('error', (error) => error instanceof GatewayError && answer.onBroken(error));
+  return { status, reason, headers: withLength(document), body };
+}
+
+/** The fields with the length that the script announced. */
+function withLength({ status, headers, length }: CgiDocument): HeaderList {
+  if (length === undefined || status === 204) return headers;
+  return [...headers, ['Content-Length', String(length)]];
 }
 
 /** The body as a stream that reads no faster than it is read. */

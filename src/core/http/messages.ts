@@ -26,10 +26,10 @@ export interface HttpResponse {
   /** 200-599. */
   readonly status: number;
   /** The reason phrase, when it is not the status' usual one. */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
   /** A list that is frozen is checked and serialised once, however often it is sent. */
   readonly headers: HeaderList;
-  readonly body?: Body;
+  readonly body?: Body | undefined;
   /** Fields to send after the content, asked for when all of it is sent; for bodies of unknown length. */
   readonly trailers?: () => HeaderList | Promise<HeaderList>;
 }

@@ -2,10 +2,9 @@ import { NettoolError } from '../../errors.js';
 import { GatewayError } from '../../http/gateway-error.js';
 import { Clock } from '../../http/server/clock.js';
 import { formatStreamAddress, type StreamAddress } from '../../net/stream-dial.js';
-import type { ScriptHead, ScriptOutput } from '../script-answer.js';
-import { type Asking, LateBinding, type Link, TICK_MS } from './binding.js';
-import { FastcgiConnection } from './connection.js';
-import { type Exchange, type FastcgiRequest, StaleConnection } from './exchange.js';
+import { LateBinding, type Link, TICK_MS } from './binding.js';
+import { type ConnectionOwner, FastcgiConnection } from './connection.js';
+import type { FastcgiCall } from './exchange.js';
 
 /** How a FastCGI application is reached. */
 export interface FastcgiClientOptions {
@@ -17,84 +16,69 @@ export interface FastcgiClientOptions {
   readonly timeoutMs: number;
 }
 
-/** One request to the application. */
-export interface FastcgiCall {
-  /** The request, made anew for each attempt. */
-  readonly request: () => FastcgiRequest;
-  /** Whether it may be sent again when a connection ended without an answer. */
-  readonly isIdempotent: boolean;
-  readonly signal: AbortSignal;
-}
-
-/** What came back: the head, and the output that the body is still to be read from. */
-export interface FastcgiAnswer extends ScriptHead {
-  readonly output: ScriptOutput;
-}
-
 /** An application behind connections that are kept. */
 export interface FastcgiClient {
-  call(call: FastcgiCall): Promise<FastcgiAnswer>;
+  /** Sends a request as soon as there is a connection for it; what comes of it is told to the call. */
+  ask(call: FastcgiCall): void;
+  /** Nobody wants the answer any more. */
+  abandon(call: FastcgiCall, reason: Error): void;
   close(): void;
-}
-
-interface Pending extends Asking, FastcgiCall {
-  resolve(answer: FastcgiAnswer): void;
-  reject(reason: unknown): void;
-  exchange?: Exchange | undefined;
 }
 
 /** Makes a client: one request at a time on a connection, which then takes the next one. */
 export function createFastcgiClient(options: FastcgiClientOptions): FastcgiClient {
-  const { address, connectTimeoutMs, maxConnections, maxWaiting, timeoutMs } = options;
+  const { address, maxConnections, maxWaiting, timeoutMs } = options;
   const clock = new Clock(TICK_MS);
   const connections = new Map<Link, FastcgiConnection>();
   let isClosed = false;
 
-  const binding = new LateBinding<Pending>(
+  const binding = new LateBinding<FastcgiCall>(
     {
-      open(link, pending) {
-        connect(link, pending).catch((error) => {
+      open(link, call) {
+        connect(link, call).catch((error) => {
           binding.gone(link);
-          pending.reject(pending.signal.aborted ? error : toGatewayError(error));
+          call.onFailure(call.signal.aborted ? error : toGatewayError(error));
         });
       },
-      send,
+      send(link, call) {
+        connections.get(link)?.run(call);
+      },
       close(link) {
         connections.get(link)?.destroy();
       },
-      refuse(pending) {
-        pending.reject(new GatewayError(503, `no connection became free in ${timeoutMs} ms`));
+      refuse(call) {
+        call.onFailure(new GatewayError(503, `no connection became free in ${timeoutMs} ms`));
       },
     },
     { maxConnections, maxWaitMs: timeoutMs },
   );
 
-  async function connect(link: Link, pending: Pending): Promise<void> {
-    const { signal } = pending;
-    const connection = await FastcgiConnection.open(address, { connectTimeoutMs, timeoutMs, clock, signal });
-    connections.set(link, connection);
-    connection.onClose = () => {
+  const owner: ConnectionOwner = {
+    heard(link) {
+      if (link.uses === 0) binding.heard(link);
+    },
+    free(link, isReusable) {
+      if (isReusable) binding.free(link);
+      else binding.gone(link);
+    },
+    stale(link, call, error) {
+      if (link.uses > 0 && call.isRepeatable) binding.retry(link, call);
+      else call.onFailure(new GatewayError(502, error.message, error));
+    },
+    closed(link) {
       connections.delete(link);
       binding.gone(link);
-    };
-    if (isClosed) connection.destroy();
-    send(link, pending);
-  }
+    },
+  };
 
-  function send(link: Link, pending: Pending): void {
-    const exchange = connections.get(link)?.run(pending.request(), {
-      onHeard: () => {
-        if (link.uses === 0) binding.heard(link);
-      },
-      onHead: (head) => pending.resolve({ ...head, output: exchange as Exchange }),
-      onFailure(error) {
-        if (!(error instanceof StaleConnection)) pending.reject(error);
-        else if (link.uses > 0 && pending.isRepeatable) binding.retry(link, pending);
-        else pending.reject(new GatewayError(502, error.message, error));
-      },
-      onFree: (isReusable) => (isReusable ? binding.free(link) : binding.gone(link)),
-    });
-    pending.exchange = exchange;
+  async function connect(link: Link, call: FastcgiCall): Promise<void> {
+    const { connectTimeoutMs } = options;
+    const { signal } = call;
+    const dialling = { address, connectTimeoutMs, timeoutMs, clock, signal };
+    const connection = await FastcgiConnection.open(link, owner, dialling);
+    connections.set(link, connection);
+    if (isClosed) connection.destroy();
+    connection.run(call);
   }
 
   const ticker = {
@@ -108,24 +92,17 @@ export function createFastcgiClient(options: FastcgiClientOptions): FastcgiClien
   };
 
   return {
-    call: (call) =>
-      new Promise((resolve, reject) => {
-        const { isIdempotent: isRepeatable, signal } = call;
-        const pending: Pending = { ...call, isRepeatable, sinceMs: 0, resolve, reject };
-        signal.addEventListener(
-          'abort',
-          () => {
-            if (binding.withdraw(pending)) reject(signal.reason);
-            else pending.exchange?.fail(signal.reason);
-          },
-          { once: true },
-        );
-        binding.ask(pending);
-        if (binding.waiting > maxWaiting && binding.withdraw(pending)) {
-          reject(new GatewayError(503, 'too many requests wait'));
-        }
-        clock.watch(ticker);
-      }),
+    ask(call) {
+      binding.ask(call);
+      if (binding.waiting > maxWaiting && binding.withdraw(call)) {
+        call.onFailure(new GatewayError(503, 'too many requests wait'));
+      }
+      clock.watch(ticker);
+    },
+    abandon(call, reason) {
+      if (binding.withdraw(call)) call.onFailure(reason);
+      else call.exchange?.fail(reason);
+    },
     close() {
       isClosed = true;
       clock.unwatch(ticker);

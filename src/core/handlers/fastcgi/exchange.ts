@@ -1,35 +1,39 @@
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { GatewayError } from '../../http/gateway-error.js';
+import { parseKnownCgiHead } from '../cgi-response.js';
 import { type ScriptHead, type ScriptOutput, takeScriptHead } from '../script-answer.js';
+import type { Asking } from './binding.js';
 import { encodeEnd, encodeStream, type RecordSink, STDIN } from './records.js';
 
-/** One request as the application gets it. */
-export interface FastcgiRequest {
-  /** Everything but the body, as `encodeRequest` made it. */
-  readonly head: string;
-  readonly body: Readable | undefined;
-  readonly onStderr: (text: string) => void;
-}
-
-/** Whom an exchange tells what becomes of it. */
-export interface ExchangeOwner {
-  /** Something has come. */
-  onHeard(): void;
-  onHead(head: ScriptHead): void;
+/** A request for the application, which is told what becomes of it. */
+export interface FastcgiCall extends Asking {
+  /** Aborts when nobody wants an answer any more; asked for where a connection has to be made first. */
+  readonly signal: AbortSignal;
+  /** Everything but the body, as `encodeRequest` made it. Asked for once for each attempt. */
+  begin(): string;
+  /** The body from its start. */
+  body(): Readable | undefined;
+  onStderr(text: string): void;
+  /** The head has come; the rest is read from the output. */
+  onHead(head: ScriptHead, output: ScriptOutput): void;
   /** There will be no head. */
-  onFailure(error: Error): void;
-  /** Called once: the connection has done its work, and can be used again or not. */
-  onFree(isReusable: boolean): void;
+  onFailure(error: unknown): void;
+  /** The client's own: what carries it. */
+  exchange?: Exchange | undefined;
 }
 
 /** What an exchange asks of its connection. */
 export interface ExchangeLine {
   readonly socket: Socket;
+  /** Something has come. */
+  heard(): void;
   /** More is wanted, after `advance` has said that nothing is. */
   resume(): void;
   /** The exchange is over; whether another one may follow. */
   end(isReusable: boolean): void;
+  /** The exchange is over before anything has come. */
+  stale(call: FastcgiCall, error: StaleConnection): void;
 }
 
 /** Thrown when a connection ended before anything came back on it. */
@@ -48,8 +52,7 @@ const PROTOCOL_STATUS: Readonly<Record<number, [status: 502 | 503, words: string
 /** A request on a connection, and the output that comes back. */
 export class Exchange implements ScriptOutput, RecordSink {
   readonly #line: ExchangeLine;
-  readonly #request: FastcgiRequest;
-  readonly #owner: ExchangeOwner;
+  readonly #call: FastcgiCall;
   #queue: Buffer[] = [];
   #queuedBytes = 0;
   /** Of the head, how much was looked through for its end. */
@@ -63,15 +66,14 @@ export class Exchange implements ScriptOutput, RecordSink {
   #wake: (() => void) | undefined;
   #stderr = '';
 
-  constructor(line: ExchangeLine, request: FastcgiRequest, owner: ExchangeOwner) {
+  constructor(line: ExchangeLine, call: FastcgiCall) {
     this.#line = line;
-    this.#request = request;
-    this.#owner = owner;
+    this.#call = call;
   }
 
   send(): void {
-    const { head, body } = this.#request;
-    this.#line.socket.write(head, 'latin1');
+    this.#line.socket.write(this.#call.begin(), 'latin1');
+    const body = this.#call.body();
     if (body === undefined) this.#isSent = true;
     else this.#sendBody(body).catch((error) => this.fail(error));
   }
@@ -94,23 +96,25 @@ export class Exchange implements ScriptOutput, RecordSink {
   advance(): boolean {
     if (!this.#isHeard) {
       this.#isHeard = true;
-      this.#owner.onHeard();
+      this.#line.heard();
     }
-    if (!this.#hasHead && this.#failure === undefined) this.#takeHead();
-    this.#wake?.();
+    const head = this.#hasHead ? undefined : this.#takeHead();
+    // First: with its answer at hand the call lets go of the exchange, which must not look broken off.
     if (this.#isOver) this.#free(this.#isSent && this.#failure === undefined);
+    if (head === undefined) this.#wake?.();
+    else this.#call.onHead(head, this);
     return this.#isFree || this.#queuedBytes <= MAX_QUEUED_BYTES;
   }
 
-  #takeHead(): void {
+  #takeHead(): ScriptHead | undefined {
     const bytes = join(this.#queue);
-    const head = takeScriptHead(bytes, this.#searchedBytes, this.#isOver);
+    const head = takeScriptHead(bytes, this.#searchedBytes, this.#isOver, parseKnownCgiHead);
     this.#searchedBytes = bytes.byteLength;
     this.#queue = head === undefined ? [bytes] : [];
-    if (head === undefined) return;
+    if (head === undefined) return undefined;
     this.#hasHead = true;
     this.#queuedBytes = 0;
-    this.#owner.onHead(head);
+    return head;
   }
 
   /** The connection ended, what came on it was no FastCGI, or nobody wants it any more. */
@@ -122,8 +126,10 @@ export class Exchange implements ScriptOutput, RecordSink {
         ? new GatewayError(502, 'the application closed the connection before its answer was complete')
         : new StaleConnection('the application closed the connection without an answer'));
     this.#free(false);
-    if (!this.#hasHead) this.#owner.onFailure(this.#failure);
     this.#wake?.();
+    if (this.#hasHead) return;
+    if (this.#failure instanceof StaleConnection) this.#line.stale(this.#call, this.#failure);
+    else this.#call.onFailure(this.#failure);
   }
 
   async read(): Promise<Buffer | undefined> {
@@ -162,11 +168,11 @@ export class Exchange implements ScriptOutput, RecordSink {
     const lines = (this.#stderr + bytes.toString()).split(/\r?\n/);
     // A line without an end is not waited for for ever.
     this.#stderr = (lines.at(-1) as string).length > 8192 ? '' : (lines.pop() as string);
-    for (const line of lines) if (line !== '') this.#request.onStderr(line);
+    for (const line of lines) if (line !== '') this.#call.onStderr(line);
   }
 
   onEnd(protocolStatus: number): void {
-    if (this.#stderr !== '') this.#request.onStderr(this.#stderr);
+    if (this.#stderr !== '') this.#call.onStderr(this.#stderr);
     this.#stderr = '';
     const problem = protocolStatus === 0 ? undefined : (PROTOCOL_STATUS[protocolStatus] ?? [502, 'failed']);
     if (problem !== undefined) throw new GatewayError(problem[0], `the application ${problem[1]}`);
@@ -177,7 +183,6 @@ export class Exchange implements ScriptOutput, RecordSink {
     if (this.#isFree) return;
     this.#isFree = true;
     this.#line.end(isReusable);
-    this.#owner.onFree(isReusable);
   }
 }
 

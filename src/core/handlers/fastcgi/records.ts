@@ -1,4 +1,5 @@
 import { GatewayError } from '../../http/gateway-error.js';
+import type { Variables } from '../cgi-env.js';
 
 /** Record types (FastCGI 1.0, section 8). */
 export const BEGIN_REQUEST = 1;
@@ -44,18 +45,29 @@ const END_OF_STDIN = recordText(STDIN, 0);
  * Opens a request to a responder, on a connection that is to stay: all of it but a body. A string with a character
  * per byte, as everything in it is one already, and a socket takes that as it is.
  */
-export function encodeRequest(variables: Readonly<Record<string, string>>, hasBody: boolean): string {
-  let pairs = '';
-  for (const name of Object.keys(variables)) {
-    const value = variables[name] as string;
-    pairs += lengthText(name.length) + lengthText(value.length) + name + value;
-  }
+export function encodeRequest(pairs: string, hasBody: boolean): string {
+  const end = hasBody ? END_OF_PARAMS : END_OF_PARAMS + END_OF_STDIN;
+  if (pairs.length <= MAX_CONTENT_BYTES) return BEGIN + recordText(PARAMS, pairs.length) + pairs + end;
   let text = BEGIN;
   for (let at = 0; at < pairs.length; at += MAX_CONTENT_BYTES) {
-    const piece = pairs.length <= MAX_CONTENT_BYTES ? pairs : pairs.slice(at, at + MAX_CONTENT_BYTES);
+    const piece = pairs.slice(at, at + MAX_CONTENT_BYTES);
     text += recordText(PARAMS, piece.length) + piece;
   }
-  return hasBody ? text + END_OF_PARAMS : text + END_OF_PARAMS + END_OF_STDIN;
+  return text + end;
+}
+
+/** Variables as the pairs of a PARAMS stream (FastCGI 1.0, section 3.4), without those of other names. */
+export function encodePairs(variables: Variables, without: Variables = {}): string {
+  let pairs = '';
+  for (const name of Object.keys(variables)) {
+    if (!Object.hasOwn(without, name)) pairs += encodePair(name, variables[name] as string);
+  }
+  return pairs;
+}
+
+/** One variable. */
+export function encodePair(name: string, value: string): string {
+  return lengthText(name.length) + lengthText(value.length) + name + value;
 }
 
 /** A length of name-value pairs: one byte, or four (FastCGI 1.0, section 3.4). */
@@ -70,7 +82,7 @@ function lengthText(length: number): string {
 }
 
 function recordText(type: number, contentBytes: number): string {
-  return recordHeader(type, contentBytes).toString('latin1');
+  return String.fromCharCode(VERSION, type, 0, REQUEST_ID, contentBytes >> 8, contentBytes & 0xff, 0, 0);
 }
 
 function recordHeader(type: number, contentBytes: number): Buffer {

@@ -14,31 +14,18 @@ export interface ScriptFolder {
   readonly prefix: string;
   /** `.php`: only a segment that ends so is a script. */
   readonly extensions: readonly string[];
-  /** What answers for a folder, and for every path that is nothing at all: `index.php`. */
+  /** What answers for a folder, and for every path that is nothing at all: `index.php`; ends in an extension. */
   readonly index: string;
-  /** Whether there is a script of that path, which begins with a slash. */
-  readonly isScript: (script: string) => boolean;
 }
 
 /** For how long a script that was there is taken to be there still: PHP's own cache does not look more often. */
 const KNOWN_MS = 1000;
 const MAX_KNOWN = 1000;
 
-/**
- * Looks for the scripts of a folder. What is not in there must not be run: `upload.jpg/x.php` (CVE-2019-11043).
- * What is missing is looked for each time.
- */
-export function createScriptCheck(root: () => string): (script: string) => boolean {
-  const known = new Map<string, number>();
-  return (script) => {
-    const now = performance.now();
-    const path = join(root(), script);
-    if (now - (known.get(path) ?? Number.NEGATIVE_INFINITY) < KNOWN_MS) return true;
-    if (!isFileBelow(root(), path)) return false;
-    if (known.size >= MAX_KNOWN) known.clear();
-    known.set(path, now);
-    return true;
-  };
+interface KnownScript {
+  readonly place: ScriptPlace;
+  readonly root: string;
+  readonly sinceMs: number;
 }
 
 /** The place of an application that has all paths below a prefix, and no scripts. */
@@ -47,28 +34,69 @@ export function locateApplication(request: IncomingRequest, prefix: string): Scr
 }
 
 /**
- * The script a request is for; `undefined` when it is for something else. As `try_files $uri $uri/index.php
- * /index.php` does: a script of that path, the index of that folder, then, unless a file is there, the index of the
- * root, which routes everything else.
+ * Finds the scripts of a folder. What is not in there must not be run: `upload.jpg/x.php` (CVE-2019-11043).
+ * What is missing is looked for each time.
  */
-export function locateScript(
-  request: IncomingRequest,
-  folder: ScriptFolder,
-): ScriptPlace | 'missing' | undefined {
-  const below = pathBelow(request.path, folder.prefix) ?? (request.path === folder.prefix ? '/' : undefined);
-  if (below === undefined || /[\\\0]/.test(below) || /%5c/i.test(request.rawPath)) return undefined;
-  if (/\/\.(?!well-known(?:\/|$))/.test(below)) return undefined;
-  const root = `/${folder.index}`;
-  // Decoded it would be another path; the script that routes everything sees it as it was sent.
-  if (/%2f/i.test(request.rawPath)) return folder.isScript(root) ? place(folder, root, '') : undefined;
-  const script = splitScript(below, folder.extensions);
-  if (script !== undefined) {
-    return folder.isScript(script) ? place(folder, script, below.slice(script.length)) : 'missing';
+export class ScriptLocator {
+  readonly #folder: ScriptFolder;
+  readonly #known = new Map<string, KnownScript>();
+
+  constructor(folder: ScriptFolder) {
+    this.#folder = folder;
   }
-  const index = `${below.endsWith('/') ? below : `${below}/`}${folder.index}`;
-  if (below.endsWith('/') && folder.isScript(index)) return place(folder, index, '');
-  if (index === root || exists(join(folder.root(), below))) return undefined;
-  return folder.isScript(root) ? place(folder, root, '') : undefined;
+
+  /**
+   * The script a request is for; `undefined` when it is for something else. As `try_files $uri $uri/index.php
+   * /index.php` does: a script of that path, the index of that folder, then, unless a file is there, the index of the
+   * root, which routes everything else.
+   */
+  locate({ path, rawPath }: IncomingRequest): ScriptPlace | 'missing' | undefined {
+    const { prefix, extensions, index, root } = this.#folder;
+    const below = pathBelow(path, prefix) ?? (path === prefix ? '/' : undefined);
+    if (below === undefined) return undefined;
+    const known = rawPath === path ? this.#find(below) : undefined;
+    if (known !== undefined) return known;
+    if (/[\\\0]/.test(below) || /%5c/i.test(rawPath)) return undefined;
+    if (/\/\.(?!well-known(?:\/|$))/.test(below)) return undefined;
+    const router = `/${index}`;
+    // Decoded it would be another path; the script that routes everything sees it as it was sent.
+    if (/%2f/i.test(rawPath)) return this.#look(router);
+    const script = splitScript(below, extensions);
+    if (script !== undefined) {
+      const place = this.#look(script);
+      if (place === undefined) return 'missing';
+      return script === below ? place : { ...place, pathInfo: toBytes(below.slice(script.length)) };
+    }
+    const inFolder = below.endsWith('/') ? this.#look(below + index) : undefined;
+    if (inFolder !== undefined) return inFolder;
+    return exists(join(root(), below)) ? undefined : this.#look(router);
+  }
+
+  /** A script that was there a moment ago: the same object, so that what was made of it is found again. */
+  #find(script: string): ScriptPlace | undefined {
+    const known = this.#known.get(script);
+    if (known === undefined || performance.now() - known.sinceMs >= KNOWN_MS) return undefined;
+    return known.root === this.#folder.root() ? known.place : undefined;
+  }
+
+  /** The script of that path, which begins with a slash. */
+  #look(script: string): ScriptPlace | undefined {
+    const known = this.#find(script);
+    if (known !== undefined) return known;
+    const { prefix, scriptRoot, root } = this.#folder;
+    if (!isFileBelow(root(), join(root(), script))) return undefined;
+    // The real folder, not the link to it: PHP remembers by the name what is in a file, and would run the old release.
+    const documentRoot = scriptRoot ?? root();
+    const place = {
+      scriptName: toBytes(prefix + script),
+      pathInfo: '',
+      scriptFilename: toBytes(documentRoot.replace(/\/+$/, '') + script),
+      documentRoot: toBytes(documentRoot),
+    };
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear();
+    this.#known.set(script, { place, root: root(), sinceMs: performance.now() });
+    return place;
+  }
 }
 
 /** The path up to and including the first segment that ends in one of the extensions. */
@@ -78,17 +106,6 @@ function splitScript(path: string, extensions: readonly string[]): string | unde
     if (endsInExtension(head, extensions)) return head;
     if (end === -1) return undefined;
   }
-}
-
-function place({ root, scriptRoot, prefix }: ScriptFolder, script: string, pathInfo: string): ScriptPlace {
-  // The real folder, not the link to it: PHP remembers by the name what is in a file, and would run the old release.
-  const folder = scriptRoot ?? root();
-  return {
-    scriptName: toBytes(prefix + script),
-    pathInfo: toBytes(pathInfo),
-    scriptFilename: toBytes(folder.replace(/\/+$/, '') + script),
-    documentRoot: toBytes(folder),
-  };
 }
 
 function isFileBelow(root: string, path: string): boolean {

@@ -1,9 +1,9 @@
+import { onClientGone } from '../../http/client-gone.js';
 import { GatewayError } from '../../http/gateway-error.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { Clock, type Timed } from '../../http/server/clock.js';
 import type { FetchApplication } from './application.js';
 import { applicationHeaders } from './application-headers.js';
-import { onClientGone } from './client-gone.js';
 import { FetchEnvironment } from './fetch-environment.js';
 import { HostedRequest, type RequestSurroundings } from './hosted-request.js';
 import { toHttpResponse } from './hosted-response.js';

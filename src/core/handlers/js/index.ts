@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { NettoolError } from '../../errors.js';
+import { isClientGone } from '../../http/client-gone.js';
 import { errorResponse } from '../../http/error-response.js';
 import { type IsTrusted, trustNobody } from '../../http/forwarded.js';
 import { GatewayError } from '../../http/gateway-error.js';
@@ -19,7 +20,6 @@ import {
   serverApplication,
 } from './application.js';
 import { applicationStack } from './application-stack.js';
-import { isClientGone } from './client-gone.js';
 import { divertOutput } from './diverted-output.js';
 import { createFetchAnswerer } from './fetch-handler.js';
 import { replaceFetchClasses } from './hosted-request.js';

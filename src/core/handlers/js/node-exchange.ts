@@ -1,10 +1,10 @@
 import { ServerResponse, STATUS_CODES } from 'node:http';
 import { Readable } from 'node:stream';
+import { CLIENT_LEFT, onClientGone } from '../../http/client-gone.js';
 import { GatewayError } from '../../http/gateway-error.js';
 import { hasHeader } from '../../http/headers.js';
 import type { HeaderPair, HttpResponse, IncomingRequest } from '../../http/messages.js';
 import type { Clock, Timed } from '../../http/server/clock.js';
-import { CLIENT_LEFT, onClientGone } from './client-gone.js';
 import { HostedMessage } from './hosted-message.js';
 import type { HostedSocket } from './hosted-socket.js';
 import { parseLines, toFields } from './node-fields.js';

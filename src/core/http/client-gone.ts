@@ -1,4 +1,4 @@
-import type { IncomingRequest } from '../../http/messages.js';
+import type { IncomingRequest } from './messages.js';
 
 /** What an exchange ends with when its client left: nobody's fault, and nobody is there to be told. */
 export const CLIENT_LEFT = new Error('the client has left');
