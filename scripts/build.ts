@@ -10,7 +10,7 @@ import pkgSea from '@yao-pkg/pkg/lib-es5/sea.js';
 import { build, type Plugin } from 'esbuild';
 import { inject } from 'postject';
 import { compileProgram } from './code-cache.js';
-import { embedPython } from './embed-python.js';
+import { embedTexts } from './embed-texts.js';
 import { findHostTarget, TARGETS, type Target } from './targets.js';
 
 const run = promisify(execFile);
@@ -86,7 +86,7 @@ async function bundleSources(): Promise<void> {
     keepNames: false,
     legalComments: 'none',
     logLevel: 'warning',
-    plugins: [embedPython, lazyBuiltins],
+    plugins: [embedTexts, lazyBuiltins],
   });
 }
 

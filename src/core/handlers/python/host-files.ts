@@ -5,7 +5,7 @@ import type { Assets } from '../../platform/assets.js';
 const FOLDER = join(import.meta.dirname, 'host');
 
 /**
- * The Python side, by path. Read from beside this module when the sources run; the build (scripts/embed-python.ts)
+ * The Python side, by path. Read from beside this module when the sources run; the build (scripts/embed-texts.ts)
  * puts the text itself in this module's place.
  */
 export const HOST_FILES: Assets = Object.fromEntries(

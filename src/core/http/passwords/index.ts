@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { matchesBcrypt } from './bcrypt.js';
 import { md5Crypt, shaCrypt } from './crypt.js';
 
 /** What is kept of a password: it tells the right one, but cannot be turned back into it. */
@@ -14,7 +15,7 @@ type Check = (password: string) => Promise<boolean>;
 /** Longer ones are nobody's, and some methods take the square of the length. */
 const MOST_BYTES = 512;
 
-/** How long a guess may keep everything else waiting; bcryptjs has 100 ms of its own. */
+/** How long a guess may keep everything else waiting. */
 const SLICE_MS = 5;
 
 /** What `htpasswd`, `openssl passwd` and `mkpasswd` write, `sha256:HEX` and `sha512:HEX`; undefined for anything else. */
@@ -33,7 +34,7 @@ export function parsePasswordHash(text: string): PasswordHash | undefined {
     return quick('sha1', bytes.subarray(0, 20), bytes.subarray(20));
   }
   if (/^\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/.test(text)) {
-    return slow(async (password) => (await import('bcryptjs')).default.compare(password, text));
+    return slow((password) => matchesBcrypt(password, text));
   }
   const crypt =
     /^(?<start>(?<magic>\$(?:apr1|1|5|6)\$)(?:rounds=(?<rounds>\d{1,9})\$)?(?<salt>[^$:]{0,16})\$)[./A-Za-z0-9]+$/;
