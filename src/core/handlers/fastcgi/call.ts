@@ -53,8 +53,9 @@ export class Call implements FastcgiCall, AnswerOptions {
     return this.#options.head;
   }
 
-  body(): Readable | undefined {
-    return this.#options.spool?.stream();
+  body(): Buffer | Readable | undefined {
+    const { spool } = this.#options;
+    return spool?.bytes ?? spool?.stream();
   }
 
   onStderr(text: string): void {

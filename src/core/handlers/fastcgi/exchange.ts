@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { GatewayError } from '../../http/gateway-error.js';
 import { parseKnownCgiHead } from '../cgi-response.js';
 import { type ScriptHead, type ScriptOutput, takeScriptHead } from '../script-answer.js';
@@ -12,8 +12,8 @@ export interface FastcgiCall extends Asking {
   readonly signal: AbortSignal;
   /** Everything but the body, as `encodeRequest` made it. Asked for once for each attempt. */
   begin(): string;
-  /** The body from its start. */
-  body(): Readable | undefined;
+  /** The body from its start; all of it at once when it is at hand. */
+  body(): Buffer | Readable | undefined;
   onStderr(text: string): void;
   /** The head has come; the rest is read from the output. */
   onHead(head: ScriptHead, output: ScriptOutput): void;
@@ -72,10 +72,18 @@ export class Exchange implements ScriptOutput, RecordSink {
   }
 
   send(): void {
-    this.#line.socket.write(this.#call.begin(), 'latin1');
+    const { socket } = this.#line;
+    const head = this.#call.begin();
     const body = this.#call.body();
-    if (body === undefined) this.#isSent = true;
-    else this.#sendBody(body).catch((error) => this.fail(error));
+    if (Buffer.isBuffer(body)) {
+      socket.cork();
+      socket.write(head, 'latin1');
+      for (const piece of encodeStream(STDIN, body)) socket.write(piece);
+      socket.write(encodeEnd(STDIN));
+      socket.uncork();
+    } else socket.write(head, 'latin1');
+    if (body instanceof Readable) this.#sendBody(body).catch((error) => this.fail(error));
+    else this.#isSent = true;
   }
 
   async #sendBody(body: Readable): Promise<void> {

@@ -1,12 +1,13 @@
 import { errorResponse } from '../../http/error-response.js';
 import { hasHeader } from '../../http/headers.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
+import { mayHaveBody } from '../../http/request-copy.js';
 import { type EncodedScope, encodeScope, type ScopePlace } from './asgi-scope.js';
 import type { Dispatcher } from './dispatcher.js';
 import { FLAG, FRAME } from './frames.js';
 import { type ExchangeOwner, HttpExchange } from './http-exchange.js';
 import type { OpeningFrame } from './lane.js';
-import { announcedLength, ContentPump, hasContent, readContent } from './request-content.js';
+import { announcedLength, ContentPump, readContent } from './request-content.js';
 import { encodeEnviron } from './wsgi-environ.js';
 
 /** Content of a known length up to this is read before the application is called (ASGI). */
@@ -23,7 +24,7 @@ export interface ExchangePlace extends ScopePlace {
 
 /** Sends a request to a worker and resolves with its answer. */
 export function openExchange(request: IncomingRequest, place: ExchangePlace): Promise<HttpResponse> {
-  const isBare = !hasContent(request);
+  const isBare = !mayHaveBody(request);
   if (place.kind === 'asgi') {
     const scope = encodeScope(request, place);
     if (scope === undefined) return Promise.resolve(errorResponse(400, request.headers));

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { getHeader, hasHeader } from '../../http/headers.js';
+import { getHeader } from '../../http/headers.js';
 import type { IncomingRequest } from '../../http/messages.js';
 
 /** Content up to this size travels to the worker as it is; more goes to a file first. */
@@ -18,13 +18,6 @@ export interface RequestContent {
   /** A file that holds it; `remove` when it is done with. */
   readonly path?: string;
   remove?(): Promise<void>;
-}
-
-/** Whether a request has content at all (RFC 9112, section 6.3). */
-export function hasContent(request: IncomingRequest): boolean {
-  if (request.hasBody !== undefined) return request.hasBody;
-  const length = getHeader(request.headers, 'content-length');
-  return (length !== undefined && length !== '0') || hasHeader(request.headers, 'transfer-encoding');
 }
 
 /** The length a request announces, if it does. */
