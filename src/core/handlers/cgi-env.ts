@@ -3,7 +3,7 @@ import { isForwardedField } from '../http/forwarded.js';
 import { connectionNames, HOP_BY_HOP } from '../http/hop-by-hop.js';
 import type { HeaderList, IncomingRequest } from '../http/messages.js';
 
-/** Which script a request is for. Paths are decoded, a character per byte (latin1). */
+/** Which script a request is for. Paths are decoded, a character per byte (latin1). One that comes again is frozen. */
 export interface ScriptPlace {
   /** The part of the path that leads to the script: `/cgi-bin/hello.sh`. */
   readonly scriptName: string;

@@ -60,8 +60,8 @@ export function createFastcgiHandler(options: FastcgiOptions): Handler {
     return new Promise((resolve, reject) => {
       const head = encodeHead(request, place, spool?.sizeBytes);
       const call = new Call({ request, head, spool, address: options.address, onEvent }, resolve, reject);
-      onClientGone(request, () => client.abandon(call, CLIENT_LEFT));
       client.ask(call);
+      onClientGone(request, () => client.abandon(call, CLIENT_LEFT));
     });
   }
 

@@ -37,7 +37,7 @@ export function createHeadEncoder({ env, isTrusted }: ParamsOptions): EncodeHead
       const { scriptName, pathInfo } = place;
       // As nginx's fastcgi_params has it, for older applications.
       pairs = encodePairs({ ...placeVariables(place), DOCUMENT_URI: scriptName + pathInfo }, env);
-      places.set(place, pairs);
+      if (Object.isFrozen(place)) places.set(place, pairs);
     }
     return pairs;
   }

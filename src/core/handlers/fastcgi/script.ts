@@ -72,7 +72,7 @@ export class ScriptLocator {
     return exists(join(root(), below)) ? undefined : this.#look(router);
   }
 
-  /** A script that was there a moment ago: the same object, so that what was made of it is found again. */
+  /** A script that was there a moment ago: the same object, frozen to say so. */
   #find(script: string): ScriptPlace | undefined {
     const known = this.#known.get(script);
     if (known === undefined || performance.now() - known.sinceMs >= KNOWN_MS) return undefined;
@@ -87,12 +87,12 @@ export class ScriptLocator {
     if (!isFileBelow(root(), join(root(), script))) return undefined;
     // The real folder, not the link to it: PHP remembers by the name what is in a file, and would run the old release.
     const documentRoot = scriptRoot ?? root();
-    const place = {
+    const place: ScriptPlace = Object.freeze({
       scriptName: toBytes(prefix + script),
       pathInfo: '',
       scriptFilename: toBytes(documentRoot.replace(/\/+$/, '') + script),
       documentRoot: toBytes(documentRoot),
-    };
+    });
     if (this.#known.size >= MAX_KNOWN) this.#known.clear();
     this.#known.set(script, { place, root: root(), sinceMs: performance.now() });
     return place;
