@@ -23,3 +23,8 @@ export function upgrade(request, socket, head) {
     });
   });
 }
+
+/** The server stops, and nobody is here but those who chat: they may come back. */
+export function close() {
+  for (const client of room.clients) client.close(1012);
+}

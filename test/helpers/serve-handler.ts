@@ -22,14 +22,18 @@ export interface ServedHandler {
 }
 
 /** Serves a handler for one test. */
-export async function serveHandler(t: TestContext, handler: Handler): Promise<ServedHandler> {
+export async function serveHandler(
+  t: TestContext,
+  handler: Handler,
+  { graceMs = 500 }: { readonly graceMs?: number } = {},
+): Promise<ServedHandler> {
   const requests: RequestEvent[] = [];
   const stop = new AbortController();
   const server = await serveHttp(handler, {
     host: '127.0.0.1',
     port: 0,
     signal: stop.signal,
-    graceMs: 500,
+    graceMs,
     onEvent(event) {
       if (event.type === 'request') requests.push(event);
     },

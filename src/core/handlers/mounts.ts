@@ -30,6 +30,9 @@ export function createMounts(mounts: readonly Mount[]): Handler {
         return handler?.handle(request) ?? errorResponse(404, request.headers);
       },
     }),
+    retire() {
+      for (const { handler } of mounts) handler.retire?.();
+    },
     async close() {
       await Promise.all(mounts.map(({ handler }) => handler.close?.()));
     },

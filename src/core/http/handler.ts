@@ -11,6 +11,11 @@ export interface Handler {
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: a handler that took the connection over returns nothing
   upgrade?(request: IncomingRequest, socket: Duplex, head: Buffer): Promise<HttpResponse | void>;
+  /**
+   * The server stops, and only connections that were taken over are left: they are to end in order. May be called
+   * more than once.
+   */
+  retire?(): void;
   /** Lets go of children, pools and descriptors. May be called more than once. */
   close?(): Promise<void>;
 }

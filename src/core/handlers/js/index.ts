@@ -120,11 +120,10 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
   const fetching = app.kind === 'fetch' ? createFetchAnswerer(app, settings) : undefined;
   const answer = fetching?.answer ?? createNodeAnswerer(app as NodeApplication, settings);
   const forgetFailures = surviveFailures(logError);
-  const closeApplication = async (): Promise<void> => {
-    const ended = Promise.resolve(fetching?.settled()).then(() => found.close());
-    await endWithin(graceMs, ended, logError);
-    forgetFailures();
-    restore();
+  let ended: Promise<void> | undefined;
+  const endApplication = (): Promise<void> => {
+    ended ??= endWithin(graceMs, Promise.resolve(fetching?.settled()).then(found.close), logError);
+    return ended;
   };
   let closed: Promise<void> | undefined;
   const handler: JsHandler = {
@@ -133,8 +132,13 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
       request.note?.(THIS_PROCESS);
       return answer(request);
     },
+    // It knows the WebSockets it has, and how to end them.
+    retire: endApplication,
     close() {
-      closed ??= closeApplication();
+      closed ??= endApplication().then(() => {
+        forgetFailures();
+        restore();
+      });
       return closed;
     },
   };

@@ -5,6 +5,7 @@ import { deriveRequest } from '../../http/derived-request.js';
 import type { Handler } from '../../http/handler.js';
 import { getHeader } from '../../http/headers.js';
 import type { HeaderPair, HttpResponse, IncomingRequest } from '../../http/messages.js';
+import { passOn } from '../../http/wrappers/wrap.js';
 import { isHidden, resolveRoot } from '../static/path.js';
 import { LIVE_SCRIPT } from './client-script.js';
 import { EventStreams } from './event-stream.js';
@@ -49,7 +50,7 @@ export function createLiveReload(inner: Handler, options: LiveReloadOptions): Ha
   });
   options.signal.addEventListener('abort', () => streams.close(), { once: true });
   return {
-    ...(inner.upgrade && { upgrade: inner.upgrade.bind(inner) }),
+    ...passOn(inner),
     handle(request) {
       const isRead = request.method === 'GET' || request.method === 'HEAD';
       if (isRead && request.path === EVENTS_PATH) return streams.open('hello', states.now.version);

@@ -6,7 +6,7 @@ import { isIdempotent } from '../../http/methods.js';
 import { mayHaveBody } from '../../http/request-copy.js';
 import { spoolBody } from '../../http/spool.js';
 import { ConnectFailure } from '../../http/upstream/client.js';
-import { joinUpgrade } from '../../http/upstream/join.js';
+import { type Joint, joinUpgrade } from '../../http/upstream/join.js';
 import { NoReply } from '../../http/upstream/reply-error.js';
 import type { RequestBody } from '../../http/upstream/request-body.js';
 import type { UpstreamReply } from '../../http/upstream/types.js';
@@ -32,6 +32,8 @@ export function createProxyHandler(options: ProxyOptions): Handler {
   const forward = (request: IncomingRequest, upgrade?: string): Promise<Forwarded> =>
     forwardRequest(request, { settings, upstreams, upgrade });
 
+  const joints = new Set<Joint>();
+
   return {
     async handle(request) {
       try {
@@ -46,11 +48,14 @@ export function createProxyHandler(options: ProxyOptions): Handler {
       try {
         const { reply, upstream } = await forward(request, protocol);
         if (reply.upgraded === undefined) return upstream.toResponse(reply);
-        await joinUpgrade(reply, socket, head);
+        await joinUpgrade(reply, socket, head, joints);
         return undefined;
       } catch (error) {
         return failed(request, error, settings);
       }
+    },
+    retire() {
+      for (const joint of joints) joint.retire();
     },
     async close() {
       upstreams.close();

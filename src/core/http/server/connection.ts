@@ -134,9 +134,8 @@ export class Connection implements Origin, Timed {
   }
 
   /** The handler takes the connection over. */
-  upgrade(exchange: Exchange): void {
+  upgrade(): void {
     this.#state = 'upgraded';
-    this.#exchange = exchange;
     this.closeReason = 'upgrade';
     this.deadline = Number.POSITIVE_INFINITY;
   }
@@ -294,6 +293,7 @@ export class Connection implements Origin, Timed {
     handOver(this.#exchange, this.#socket, head, () => {
       if (this.#state !== 'upgraded') return false;
       this.#state = 'exchange';
+      this.closeReason = 'client';
       return true;
     });
   }

@@ -69,6 +69,8 @@ export class ServerContext {
   requests = 0;
   isStopping = false;
   onEmpty: (() => void) | undefined;
+  /** Called whenever no connection but those that were taken over is left. */
+  onlyUpgraded: (() => void) | undefined;
   readonly #wantsFailures: boolean;
   readonly #wanted: ReadonlySet<ServerEvent['type']>;
   readonly #emit: (event: ServerEvent) => void;
@@ -122,7 +124,16 @@ export class ServerContext {
     if (left > 0) this.#perAddress.set(remoteAddress, left);
     else this.#perAddress.delete(remoteAddress);
     if (this.wantsConnections) this.#reportConnection('connection-close', connection);
+    this.tellWhatIsLeft();
+  }
+
+  /** To whoever waits for them to go. */
+  tellWhatIsLeft(): void {
     if (this.connections.size === 0) this.onEmpty?.();
+    else if (this.onlyUpgraded !== undefined) {
+      for (const { closeReason } of this.connections) if (closeReason !== 'upgrade') return;
+      this.onlyUpgraded();
+    }
   }
 
   destroyAll(): void {

@@ -49,7 +49,7 @@ export class Exchange implements RequestOwner, Sender {
     if (head.fields.upgrade !== undefined && context.handler.upgrade !== undefined && wantsUpgrade(head)) {
       // Whatever becomes of it, this connection's next bytes are no request.
       this.#keepAlive = false;
-      this.origin.upgrade(this);
+      this.origin.upgrade();
       return;
     }
     try {

@@ -85,7 +85,9 @@ async function drain(context: ServerContext, { graceMs, idleMs, hurry }: Patienc
   const isEmpty = new Promise<void>((resolve) => {
     context.onEmpty = resolve;
   });
+  context.onlyUpgraded = () => context.handler.retire?.();
   for (const connection of [...context.connections]) connection.drain(false);
+  context.tellWhatIsLeft();
   if (context.connections.size > 0) {
     const grace = new AbortController();
     const timeUp = delay(graceMs, undefined, { signal: grace.signal }).catch(() => {});
@@ -108,5 +110,6 @@ async function drainLate(context: ServerContext, graceMs: number, signal: AbortS
   for (let waitMs = graceMs / 2; ; waitMs = pauseMs) {
     await delay(waitMs, undefined, { signal });
     for (const connection of [...context.connections]) connection.drain(true);
+    context.tellWhatIsLeft();
   }
 }

@@ -3,23 +3,43 @@ import { pipeline } from 'node:stream/promises';
 import { getHeader } from '../headers.js';
 import { endToEndHeaders } from '../hop-by-hop.js';
 import type { UpstreamReply } from './types.js';
+import { WebSocketEnd } from './websocket-end.js';
+
+/** Two connections that were joined. */
+export interface Joint {
+  /** Ends what is between them in order, where its protocol is one we know: a WebSocket. */
+  retire(): void;
+}
 
 /**
  * Tells the client of the change of protocol that an upstream agreed to, and joins the two connections until both
  * directions have ended: each is read no faster than the other takes it. `head` is what the client sent ahead.
  */
-export async function joinUpgrade(reply: UpstreamReply, client: Duplex, head: Buffer): Promise<void> {
+export async function joinUpgrade(
+  reply: UpstreamReply,
+  client: Duplex,
+  head: Buffer,
+  joints: Set<Joint>,
+): Promise<void> {
   if (reply.upgraded === undefined) return;
   const { socket, rest } = reply.upgraded;
+  const protocol = getHeader(reply.head.headers, 'upgrade') ?? '';
   const fields = endToEndHeaders(reply.head.headers);
-  fields.push(['Connection', 'Upgrade'], ['Upgrade', getHeader(reply.head.headers, 'upgrade') ?? '']);
+  fields.push(['Connection', 'Upgrade'], ['Upgrade', protocol]);
   const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('');
   client.write(`HTTP/1.1 101 Switching Protocols\r\n${lines}\r\n`, 'latin1');
-  if (rest.byteLength > 0) client.write(rest);
+  const outward = /^websocket$/i.test(protocol) ? new WebSocketEnd() : undefined;
+  if (rest.byteLength > 0) (outward ?? client).write(rest);
   if (head.byteLength > 0) socket.write(head);
-  const end = (): void => {
+  if (outward !== undefined) joints.add(outward);
+  const back = outward === undefined ? pipeline(socket, client) : pipeline(socket, outward, client);
+  try {
+    await Promise.all([pipeline(client, socket), back]);
+  } catch {
+    // Whoever broke it off knows.
+  } finally {
+    if (outward !== undefined) joints.delete(outward);
     client.destroy();
     socket.destroy();
-  };
-  await Promise.all([pipeline(client, socket), pipeline(socket, client)]).then(end, end);
+  }
 }

@@ -3,7 +3,7 @@ import { deriveRequest } from '../derived-request.js';
 import type { Handler } from '../handler.js';
 import { getHeader, withHeader } from '../headers.js';
 import type { HttpResponse, IncomingRequest } from '../messages.js';
-import type { Wrapper } from './wrap.js';
+import { passOn, type Wrapper } from './wrap.js';
 
 const NAME = 'X-Request-Id';
 
@@ -25,8 +25,9 @@ export function nameRequests(isTrusted: (address: string) => boolean): Wrapper {
     headers: withHeader(response.headers, NAME, id),
   });
   return (handler) => {
-    const { upgrade, close } = handler;
+    const { upgrade } = handler;
     const wrapped: Handler = {
+      ...passOn(handler),
       handle(request) {
         const id = idOf(request);
         const response = handler.handle(named(request, id));
@@ -36,7 +37,6 @@ export function nameRequests(isTrusted: (address: string) => boolean): Wrapper {
         upgrade: (request, socket, head) =>
           upgrade.call(handler, named(request, idOf(request)), socket, head),
       }),
-      ...(close !== undefined && { close: () => close.call(handler) }),
     };
     return wrapped;
   };

@@ -44,9 +44,10 @@ export function adorn(change: (request: IncomingRequest, response: HttpResponse)
 }
 
 /** The abilities a wrapper leaves as they are. */
-function passOn(handler: Handler): Pick<Handler, 'upgrade' | 'close'> {
+export function passOn(handler: Handler): Omit<Handler, 'handle'> {
   return {
     ...(handler.upgrade !== undefined && { upgrade: handler.upgrade.bind(handler) }),
+    ...(handler.retire !== undefined && { retire: handler.retire.bind(handler) }),
     ...(handler.close !== undefined && { close: handler.close.bind(handler) }),
   };
 }

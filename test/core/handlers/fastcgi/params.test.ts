@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createHeadEncoder } from '../../../../src/core/handlers/fastcgi/params.js';
 import type { HeaderList, IncomingRequest } from '../../../../src/core/http/messages.js';
+import { makeRequest } from '../../../helpers/serve-handler.js';
 
 const PLACE = { scriptName: '/a.php', pathInfo: '/x', scriptFilename: '/srv/a.php', documentRoot: '/srv' };
 const FIELDS: HeaderList = Object.freeze([
@@ -10,22 +11,8 @@ const FIELDS: HeaderList = Object.freeze([
 ]);
 
 function request(changes: Partial<IncomingRequest> = {}): IncomingRequest {
-  return {
-    method: 'GET',
-    target: '/a.php/x?q=1',
-    rawPath: '/a.php/x',
-    path: '/a.php/x',
-    query: 'q=1',
-    httpVersion: '1.1',
-    scheme: 'http',
-    headers: FIELDS,
-    remoteAddress: '192.0.2.1',
-    remotePort: 4000,
-    peerAddress: '192.0.2.1',
-    localAddress: '192.0.2.9',
-    localPort: 80,
-    ...changes,
-  } as IncomingRequest;
+  const ends = { remoteAddress: '192.0.2.1', remotePort: 4000, localAddress: '192.0.2.9' };
+  return makeRequest({ target: '/a.php/x?q=1', headers: FIELDS, ...ends, ...changes });
 }
 
 /** The variables of a head, in the order they are sent; a name that stands twice fails the test. */

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { WebSocket } from 'ws';
 import { createNodeAnswerer } from '../../../../src/core/handlers/js/node-answerer.js';
 import { trustNobody } from '../../../../src/core/http/forwarded.js';
 import type { IncomingRequest } from '../../../../src/core/http/messages.js';
 import { hostJs, needsPackage } from '../../../helpers/js-application.js';
+import { serveHandler } from '../../../helpers/serve-handler.js';
 
 const told = globalThis as { closed?: string[] };
 
@@ -39,6 +43,31 @@ test('an application is closed once, by what it exports as close and by that of 
   assert.deepEqual(await closedBy(t, `module.exports = { fetch() {}, ${tell('common')} }`, 'app.cjs'), [
     'common',
   ]);
+});
+
+test('an application with WebSockets is closed when they are all that is left', async (t) => {
+  const { handler } = await hostJs(
+    t,
+    `import { WebSocketServer } from 'ws';
+    const room = new WebSocketServer({ noServer: true });
+    export default { fetch: () => new Promise((done) => { closed.push(() => done(new Response('slow'))); }) };
+    export const upgrade = (...args) => room.handleUpgrade(...args, () => {});
+    export const close = () => { for (const client of room.clients) client.close(4000, 'until later'); };`,
+  );
+  told.closed = [];
+  const { port, server, origin } = await serveHandler(t, handler, { graceMs: 60_000 });
+  const client = new WebSocket(`ws://127.0.0.1:${port}/`);
+  await once(client, 'open');
+  const answer = fetch(origin);
+  while (told.closed.length === 0) await nextTurn();
+  const stopped = server.close();
+  const gone = once(client, 'close');
+  client.ping();
+  await once(client, 'pong');
+  (told.closed[0] as unknown as () => void)();
+  assert.equal(await (await answer).text(), 'slow');
+  assert.equal((await gone)[0], 4000);
+  await stopped;
 });
 
 test("Fastify's onClose hooks run", needsPackage('fastify'), async (t) => {

@@ -6,18 +6,11 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
-import { WebSocket, WebSocketServer } from 'ws';
 import { createProxyHandler, type ProxyOptions } from '../../../../src/core/handlers/proxy/index.js';
 import type { HeaderList } from '../../../../src/core/http/messages.js';
 import { testHandlerContract } from '../../../helpers/handler-contract.js';
 import { freePort } from '../../../helpers/programs.js';
-import {
-  Events,
-  makeRequest,
-  openSocket,
-  rawExchange,
-  serveHandler,
-} from '../../../helpers/serve-handler.js';
+import { Events, makeRequest, openSocket, serveHandler } from '../../../helpers/serve-handler.js';
 import { tempDir } from '../../../helpers/temp-dir.js';
 import { startRawUpstream, startUpstream } from '../../../helpers/upstreams.js';
 
@@ -541,52 +534,6 @@ test('an upstream on a Unix socket answers, its path and all', async (t) => {
   assert.equal(await (await fetch(`${plain.origin}/x`)).text(), '/x');
   const based = await start(t, [`unix:${path}:/base`], { prefix: '/api' });
   assert.equal(await (await fetch(`${based.origin}/api/x`)).text(), '/base/x');
-});
-
-test('WebSockets pass in both directions, sub-protocol and close code included', async (t) => {
-  const inner = createServer();
-  const sockets = new WebSocketServer({ server: inner, handleProtocols: () => 'chat' });
-  sockets.on('connection', (socket, request) => {
-    socket.send(`hello ${request.headers['x-forwarded-for']} ${request.url}`);
-    socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
-    socket.on('close', (code) => closed(code));
-  });
-  let closed: (code: number) => void = () => {};
-  const closing = new Promise<number>((resolve) => {
-    closed = resolve;
-  });
-  inner.listen(0, '127.0.0.1');
-  await once(inner, 'listening');
-  t.after(() => {
-    sockets.close();
-    inner.closeAllConnections();
-    inner.close();
-  });
-  const { port } = inner.address() as { port: number };
-  const { port: front } = await serveHandler(
-    t,
-    createProxyHandler({ upstreams: [`http://127.0.0.1:${port}`] }),
-  );
-  const client = new WebSocket(`ws://127.0.0.1:${front}/room?x`, ['chat', 'other']);
-  const [hello] = await once(client, 'message');
-  assert.equal(String(hello), 'hello 127.0.0.1 /room?x');
-  assert.equal(client.protocol, 'chat');
-  const large = Buffer.alloc(3_000_000, 7);
-  client.send(large);
-  const [back] = await once(client, 'message');
-  assert.ok(large.equals(back as Buffer));
-  client.close(4001);
-  assert.equal(await closing, 4001);
-});
-
-test('an upgrade that is refused is answered like any request', async (t) => {
-  const upstream = await startUpstream(t, (_req, res) => res.writeHead(403).end('no'));
-  const { port: front } = await serveHandler(t, createProxyHandler({ upstreams: [upstream.url] }));
-  const answer = await rawExchange(
-    front,
-    'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
-  );
-  assert.match(answer, /^HTTP\/1\.1 403/);
 });
 
 test('upstreams that cannot be meant are refused at once', () => {
