@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
-import { type AddressInfo, createServer as createNetServer } from 'node:net';
+import { type AddressInfo, connect as connectNet, createServer as createNetServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Duplex, Readable } from 'node:stream';
@@ -66,6 +66,14 @@ test('TLS: a plain request on the same port is sent to https', async (t) => {
   );
   assert.deepEqual(statuses(await exchange(port, 'nonsense\r\n\r\n')), [400]);
   assert.deepEqual(seen, []);
+});
+
+test('TLS: a client that leaves in the middle of the handshake is gone at once', async (t) => {
+  const { port } = await start(t, undefined, { tls, timers: { headMs: 60_000 } });
+  const client = connectNet({ port, host: '127.0.0.1', allowHalfOpen: true }).resume();
+  // The start of a ClientHello, and the end of the connection.
+  client.end(Buffer.from('1603010200010001fc0303', 'hex'));
+  await once(client, 'close', { signal: AbortSignal.timeout(20_000) });
 });
 
 test('TLS: another certificate serves the connections to come', async (t) => {
