@@ -37,12 +37,16 @@ export async function prepareTls(context: Context, flags: ServerFlags): Promise<
   }
   if (tls !== true) return undefined;
   const { createLocalIdentity } = await import('../core/net/local-ca.js');
-  const hosts = host.includes('/') ? [] : [host];
-  const identity = await createLocalIdentity(dataFolder(context.io), hosts);
+  const identity = await createLocalIdentity(dataFolder(context.io), hostsOf(host));
   const trust = identity.caPath === undefined ? '' : `, vouched for by ${identity.caPath}`;
   if (!context.quiet)
     context.io.stderr.write(`certificate for this machine${trust}\n  SHA-256 ${identity.fingerprint}\n`);
   return identity;
+}
+
+/** The names a certificate is made for, beside the machine's own. */
+function hostsOf(host: string): string[] {
+  return host.includes('/') ? [] : [host];
 }
 
 /** Where this user's own authority lives (XDG Base Directory Specification). */
@@ -54,27 +58,39 @@ function identityPaths({ io }: Context, cert: string, key = cert): [string, stri
   return [resolve(io.cwd, cert), resolve(io.cwd, key)];
 }
 
-/** Has a server take its certificate anew whenever the files of the flags change. */
+/** Has a server take its certificate anew whenever the files of the flags change, or ours is about to expire. */
 export async function followCertificate(
   context: Context,
-  { cert, key }: ServerFlags,
+  { cert, key, host }: ServerFlags,
   server: RunningServer,
   inUse: TlsIdentity | undefined,
 ): Promise<void> {
-  if (cert === undefined || inUse === undefined) return;
-  const { watchIdentity } = await import('../core/net/watch-identity.js');
+  if (inUse === undefined) return;
+  const current = { cert: String(inUse.cert), key: String(inUse.key) };
   const say = (text: string): void => void (context.quiet || context.io.stderr.write(`${text}\n`));
-  const stop = watchIdentity(
-    ...identityPaths(context, cert, key),
-    (identity) => {
+  let stop: () => void;
+  if (cert === undefined) {
+    const { renewIdentity } = await import('../core/net/renew-identity.js');
+    const onChange = (identity: TlsIdentity & { readonly fingerprint: string }): void => {
+      server.setTlsIdentity(identity);
+      say(`the certificate was about to expire; a new one is used\n  SHA-256 ${identity.fingerprint}`);
+    };
+    stop = renewIdentity(onChange, {
+      folder: dataFolder(context.io),
+      hosts: hostsOf(host),
+      current: current.cert,
+      onError: (error) => say(`the certificate is about to expire: ${error.message}`),
+    });
+  } else {
+    const { watchIdentity } = await import('../core/net/watch-identity.js');
+    const onChange = (identity: TlsIdentity): void => {
       server.setTlsIdentity(identity);
       say('the certificate has changed and is used from now on');
-    },
-    {
-      current: { cert: String(inUse.cert), key: String(inUse.key) },
-      onError: (error) => say(`the certificate has changed and is not used: ${error.message}`),
-    },
-  );
+    };
+    const onError = (error: Error): void =>
+      say(`the certificate has changed and is not used: ${error.message}`);
+    stop = watchIdentity(...identityPaths(context, cert, key), onChange, { current, onError });
+  }
   void server.closed.finally(stop);
 }
 

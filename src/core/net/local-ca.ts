@@ -21,7 +21,7 @@ const RENEW_DAYS = 30;
 export interface LocalIdentity extends SelfSigned {
   /** What the certificate is for. */
   readonly names: readonly string[];
-  /** A long-running server should ask again by then. */
+  /** When a server that still runs then should ask again. */
   readonly renewAt: Date;
   /** The authority's certificate, for browsers to trust; undefined when there is none. */
   readonly caPath?: string;
@@ -188,7 +188,8 @@ function toIdentity(ca: Authority, leaf: Authority): SelfSigned & { renewAt: Dat
   return { cert: `${pem}${ca.pem}`, key, fingerprint: certificate.fingerprint256, renewAt };
 }
 
-function renewalOf(certificate: X509Certificate): Date {
+/** When a certificate is to be made anew. */
+export function renewalOf(certificate: X509Certificate): Date {
   return new Date(certificate.validToDate.getTime() - RENEW_DAYS * DAY_MS);
 }
 
