@@ -2,6 +2,12 @@ import type { Socket } from 'node:net';
 import type { Exchange } from './exchange.js';
 import type { Head } from './parse-head.js';
 
+/**
+ * A client that has vanished, or has closed its connection while the other end goes on, is found out by its system,
+ * which knows nothing of the connection: no time-out holds for what may be silent for hours.
+ */
+const KEEP_ALIVE_MS = 60_000;
+
 /** Whether a request asks for another protocol (RFC 9110, section 7.8). HTTP/2 and TLS do not begin so here. */
 export function wantsUpgrade(head: Head): boolean {
   const { upgrade, connection } = head.fields;
@@ -17,6 +23,7 @@ export function wantsUpgrade(head: Head): boolean {
  */
 export function handOver(exchange: Exchange, socket: Socket, head: Buffer, takeBack: () => boolean): void {
   const { handler } = exchange.origin.context;
+  socket.setKeepAlive(true, KEEP_ALIVE_MS);
   // As if nobody had read from it yet.
   Object.assign(socket, { readableFlowing: null });
   Promise.resolve(handler.upgrade?.(exchange.request, socket, head)).then(

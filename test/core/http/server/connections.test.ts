@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { Socket } from 'node:net';
 import { test } from 'node:test';
 import type { IncomingRequest } from '../../../../src/core/http/messages.js';
 import { exchange, RawClient, start, statuses, text } from './raw.js';
@@ -327,6 +328,24 @@ test('an upgrade hands over the connection with what was read beyond the request
   assert.match(await client.toEnd(), /bye$/);
   assert.match(await exchange(port, ask('/no', 'x')), /403[\s\S]*declined$/);
   assert.deepEqual(statuses(await exchange(port, ask('/', 'h2c') + LAST)), [200, 200]);
+});
+
+test('a connection that was handed over is kept alive: it may be silent for hours, and its client gone', async (t) => {
+  const { port } = await start(t, {
+    handle: () => text('plain'),
+    async upgrade(_request, socket) {
+      socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n');
+    },
+  });
+  const client = new RawClient(port);
+  await once(client.socket, 'connect');
+  const kept = t.mock.method(Socket.prototype, 'setKeepAlive');
+  client.send('GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n');
+  await client.toEnd();
+  assert.deepEqual(
+    kept.mock.calls.map((call) => call.arguments),
+    [[true, 60_000]],
+  );
 });
 
 test('a request tells where it came from and what it asked for', async (t) => {
