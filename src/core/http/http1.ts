@@ -27,6 +27,9 @@ export interface ExchangeOptions {
 /** Bodies up to this size go out together with the head. */
 const ONE_WRITE_BYTES = 64 * 1024;
 
+/** A time-out that comes so much too late was not kept: the whole process stood still (Ctrl-Z, a closed lid). */
+export const HELD_UP_MS = 1000;
+
 /** One request and its answer on one HTTP/1.1 connection. */
 export class Http1Exchange implements ReplySink, BodyOrigin {
   readonly #request: OutgoingRequest;
@@ -42,6 +45,8 @@ export class Http1Exchange implements ReplySink, BodyOrigin {
   #bytesRead = 0;
   #bodyBytes = 0;
   #firstByteAt: number | undefined;
+  /** When bytes last moved, or could have. */
+  #movedAt = 0;
   #totalMs: number | null = null;
   #ratePause: NodeJS.Timeout | undefined;
 
@@ -134,7 +139,10 @@ export class Http1Exchange implements ReplySink, BodyOrigin {
       sizeBytes: sizeOf(this.#request),
       rate: this.#options.rate,
       isWanted: () => !this.#isOver && !this.#isRefused(),
-      onProgress: (sent) => this.#options.onUpload?.(sent),
+      onProgress: (sent) => {
+        this.#movedAt = performance.now();
+        this.#options.onUpload?.(sent);
+      },
     }).then(
       (isComplete) => {
         this.#isSent = isComplete;
@@ -149,7 +157,8 @@ export class Http1Exchange implements ReplySink, BodyOrigin {
   }
 
   readonly #receive = (chunk: Buffer): boolean => {
-    this.#firstByteAt ??= performance.now();
+    this.#movedAt = performance.now();
+    this.#firstByteAt ??= this.#movedAt;
     this.#bytesRead += chunk.length;
     if (this.#isOver) return true;
     try {
@@ -168,6 +177,11 @@ export class Http1Exchange implements ReplySink, BodyOrigin {
 
   readonly #onIdle = (): void => {
     if (this.#isPaused) return;
+    // What has come while this process stood still is yet to be read.
+    if (performance.now() - this.#movedAt > this.#options.idleTimeoutMs + HELD_UP_MS) {
+      this.#startIdleTimer();
+      return;
+    }
     // Whoever makes the body may take its time: that is not the server's silence.
     if (!this.#isSent && this.#head === undefined && this.#socket.writableLength === 0) {
       this.#startIdleTimer();
@@ -192,6 +206,7 @@ export class Http1Exchange implements ReplySink, BodyOrigin {
   }
 
   #startIdleTimer(): void {
+    this.#movedAt = performance.now();
     this.#socket.setTimeout(this.#options.idleTimeoutMs);
   }
 

@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici';
 import { NettoolError, toNettoolError } from '../errors.js';
 import type { ClientResponse, Timings } from './client.js';
 import { getHeader } from './headers.js';
-import type { ExchangeOptions } from './http1.js';
+import { type ExchangeOptions, HELD_UP_MS } from './http1.js';
 import type { Http2Session } from './http2-session.js';
 import type { HeaderPair, OutgoingRequest } from './messages.js';
 import { type BodyOrigin, ReplyBody } from './reply-body.js';
@@ -157,8 +157,14 @@ export class Http2Exchange implements Dispatcher.DispatchHandler, BodyOrigin {
     clearTimeout(this.#idleTimer);
     const { idleTimeoutMs } = this.#options;
     if (idleTimeoutMs === 0 || this.#isOver) return;
+    const dueAt = performance.now() + idleTimeoutMs;
     this.#idleTimer = setTimeout(() => {
       if (this.#controller?.paused === true) return;
+      // What has come while this process stood still is yet to be read.
+      if (performance.now() > dueAt + HELD_UP_MS) {
+        this.#startIdleTimer();
+        return;
+      }
       const { host } = this.#request.url;
       const doing = this.#headSeen ? 'the transfer stood still' : `${host} did not answer`;
       this.#fail(new NettoolError('TIMEOUT', `${doing} for ${idleTimeoutMs / 1000} s`));

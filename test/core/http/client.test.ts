@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
-import { createServer } from 'node:net';
+import { createServer, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
@@ -270,6 +270,25 @@ test('a name that does not resolve is a DNS failure', async () => {
   const failure = await failureOf('http://no-such-host.invalid/');
   assert.match(failure.code, /^DNS_/);
   assert.match(failure.message, /cannot resolve no-such-host\.invalid/);
+});
+
+test('a transfer whose process was stopped for longer than the time-out goes on', async (t) => {
+  const idleTimeoutMs = 321;
+  const isWaitedAnew = Promise.withResolvers<void>();
+  const server = createHttpServer(async (_request, response) => {
+    response.write('a');
+    await isWaitedAnew.promise;
+    response.end('b');
+  });
+  const response = await call(`http://127.0.0.1:${await listen(t, server)}/`, { idleTimeoutMs });
+  const now = performance.now.bind(performance);
+  t.mock.method(performance, 'now', () => now() + 3_600_000);
+  const wait = Socket.prototype.setTimeout;
+  t.mock.method(Socket.prototype, 'setTimeout', function (this: Socket, ...args: [number, () => void]) {
+    if (args[0] === idleTimeoutMs) isWaitedAnew.resolve();
+    return wait.apply(this, args);
+  });
+  assert.equal(await read(response), 'ab');
 });
 
 test('a server that accepts and says nothing times out, to 50 ms', async (t) => {
