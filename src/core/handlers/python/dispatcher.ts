@@ -3,6 +3,8 @@ import type { PythonWorker } from './worker.js';
 
 /** Requests that come while the machine is busy are looked after this often. */
 const WATCH_MS = 100;
+/** A look that comes so much too late was not late: the whole process stood still (stopped, frozen, suspended). */
+const HELD_UP_MS = 1000;
 /** A batch that has not moved for so long gives back what was not begun. */
 const RECALL_MS = 5;
 const MAX_BATCH = 32;
@@ -37,6 +39,7 @@ export class Dispatcher implements LaneOwner {
   #averageUs = BATCH_US;
   #served = 0;
   #watching: NodeJS.Timeout | undefined;
+  #watchedAt = 0;
   #recalling: NodeJS.Timeout | undefined;
 
   constructor(onServed: (worker: PythonWorker, count: number) => void) {
@@ -78,7 +81,7 @@ export class Dispatcher implements LaneOwner {
   submit(exchange: Exchange): void {
     this.#queue.push(exchange);
     this.#plan();
-    if (this.#watching === undefined) this.#watching = setTimeout(() => this.#watch(), WATCH_MS);
+    if (this.#watching === undefined) this.#watchLater(performance.now());
   }
 
   onFree(_lane: Lane): void {
@@ -158,17 +161,25 @@ export class Dispatcher implements LaneOwner {
     if (isAgain) this.#recalling = setTimeout(() => this.#recall(), RECALL_MS);
   }
 
+  #watchLater(now: number): void {
+    this.#watchedAt = now;
+    this.#watching = setTimeout(() => this.#watch(), WATCH_MS);
+  }
+
   #watch(): void {
     const now = performance.now();
-    for (const exchange of this.#queue) exchange.watch(now);
-    this.#queue = this.#queue.filter((exchange) => !exchange.isOver);
-    let open = this.#queue.length;
-    this.#retiring = this.#retiring.filter((lane) => lane.open.size > 0);
-    for (const lane of [...this.#lanes, ...this.#retiring]) {
-      for (const exchange of lane.open.values()) exchange.watch(now);
-      open += lane.open.size;
+    const lateMs = now - this.#watchedAt - WATCH_MS;
+    const lanes = [...this.#lanes, ...this.#retiring];
+    for (const exchange of [...this.#queue, ...lanes.flatMap(({ open }) => open.values())]) {
+      // Workers stand still with us, and what they have answered is yet to be read.
+      if (lateMs > HELD_UP_MS) exchange.askedAt = Math.min(now, exchange.askedAt + lateMs);
+      exchange.watch(now);
     }
-    this.#watching = open > 0 ? setTimeout(() => this.#watch(), WATCH_MS) : undefined;
+    this.#queue = this.#queue.filter((exchange) => !exchange.isOver);
+    this.#retiring = this.#retiring.filter((lane) => lane.open.size > 0);
+    const open = lanes.reduce((sum, lane) => sum + lane.open.size, this.#queue.length);
+    this.#watching = undefined;
+    if (open > 0) this.#watchLater(now);
   }
 }
 

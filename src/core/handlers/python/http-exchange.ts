@@ -38,7 +38,7 @@ type Phase = 'waiting' | 'answered' | 'over';
 /** One HTTP request in a worker. */
 export class HttpExchange implements Exchange {
   readonly opening: OpeningFrame;
-  readonly askedAt = performance.now();
+  askedAt = performance.now();
   readonly response: Promise<HttpResponse>;
   lane: Lane | undefined;
   sentAt = 0;

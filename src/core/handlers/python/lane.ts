@@ -13,8 +13,8 @@ export interface Exchange {
   readonly opening: OpeningFrame;
   /** Where it runs, once it was sent. */
   lane: Lane | undefined;
-  /** When it was asked for, by `performance.now()`. */
-  readonly askedAt: number;
+  /** When it was asked for, by `performance.now()`; later by the time in which this process stood still. */
+  askedAt: number;
   /** When it was sent to the worker; 0 while it waits. */
   sentAt: number;
   /** Takes a frame of the worker; true when the worker has finished with it. */

@@ -22,7 +22,7 @@ export interface AcceptedHandshake {
 /** One WebSocket in a worker: opened there, framed here. */
 export class WebSocketExchange implements Exchange {
   readonly opening: OpeningFrame;
-  readonly askedAt = performance.now();
+  askedAt = performance.now();
   /** Resolves with an answer when the WebSocket is refused, with nothing once it is open. */
   readonly outcome: Promise<HttpResponse | undefined>;
   lane: Lane | undefined;
