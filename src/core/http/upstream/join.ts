@@ -5,6 +5,9 @@ import { endToEndHeaders } from '../hop-by-hop.js';
 import type { UpstreamReply } from './types.js';
 import { WebSocketEnd } from './websocket-end.js';
 
+/** How long one end of a WebSocket may go on when the other has ended. */
+const CLOSING_MS = 10_000;
+
 /** Two connections that were joined. */
 export interface Joint {
   /** Ends what is between them in order, where its protocol is one we know: a WebSocket. */
@@ -13,13 +16,15 @@ export interface Joint {
 
 /**
  * Tells the client of the change of protocol that an upstream agreed to, and joins the two connections until both
- * directions have ended: each is read no faster than the other takes it. `head` is what the client sent ahead.
+ * directions have ended: each is read no faster than the other takes it. `head` is what the client sent ahead. A
+ * WebSocket is over when one of them has (RFC 6455, section 7.1.1), or those who only leave would stay for ever.
  */
 export async function joinUpgrade(
   reply: UpstreamReply,
   client: Duplex,
   head: Buffer,
   joints: Set<Joint>,
+  closingMs = CLOSING_MS,
 ): Promise<void> {
   if (reply.upgraded === undefined) return;
   const { socket, rest } = reply.upgraded;
@@ -33,11 +38,18 @@ export async function joinUpgrade(
   if (head.byteLength > 0) socket.write(head);
   if (outward !== undefined) joints.add(outward);
   const back = outward === undefined ? pipeline(socket, client) : pipeline(socket, outward, client);
+  const both = [pipeline(client, socket), back];
+  let closing: NodeJS.Timeout | undefined;
   try {
-    await Promise.all([pipeline(client, socket), back]);
+    if (outward !== undefined) {
+      await Promise.race(both);
+      closing = setTimeout(() => socket.destroy(), closingMs);
+    }
+    await Promise.all(both);
   } catch {
     // Whoever broke it off knows.
   } finally {
+    clearTimeout(closing);
     if (outward !== undefined) joints.delete(outward);
     client.destroy();
     socket.destroy();
