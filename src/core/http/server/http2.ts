@@ -87,12 +87,8 @@ class Http2Connection implements AnyConnection, Http2Origin, Timed {
 
   onDeadline(): void {
     if (this.#running.size > 0) return;
-    // It was told, and does not end its side.
-    if (this.#session.closed) this.#socket.destroy();
-    const { clock, timers } = this.#context;
     this.closeReason = 'timeout';
     this.#session.close();
-    this.deadline = clock.after(timers.lingerMs);
   }
 
   #begin(stream: ServerHttp2Stream, rawHeaders: readonly string[]): void {

@@ -279,23 +279,6 @@ test('HTTP/2: a client that reads slowly gets all of a file or text, however lon
   }
 });
 
-test('HTTP/2: a client that is told to go and stays is gone soon', async (t) => {
-  const { port } = await start(t, undefined, {
-    http2: 'prior-knowledge',
-    timers: { headMs: 40, lingerMs: 40 },
-  });
-  const client = connectNet({ port, host: '127.0.0.1', allowHalfOpen: true }).resume();
-  client.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-  // Empty settings.
-  client.write(Buffer.from('000000040000000000', 'hex'));
-  await once(client, 'end');
-  const looking = setInterval(() => client.write(Buffer.from('000000040100000000', 'hex')), 20);
-  t.after(() => clearInterval(looking));
-  // What it still says is answered by a reset.
-  const [error] = await once(client, 'error', { signal: AbortSignal.timeout(20_000) });
-  assert.match(error.code, /ECONNRESET|EPIPE/);
-});
-
 const V2 = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');
 
 test('PROXY protocol: both versions name the client; nothing else gets in', async (t) => {
