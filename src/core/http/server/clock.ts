@@ -31,6 +31,8 @@ export class Clock {
 
   /** When something that starts now and may last so long is over. */
   after(ms: number): number {
+    // Standing still, it has to look: who asks now is watched from now on.
+    if (this.#timer === undefined) this.now = performance.now();
     return this.now + ms + this.#tickMs;
   }
 
