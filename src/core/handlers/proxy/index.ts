@@ -140,6 +140,7 @@ function sendTo(
       head: writeHead(request, { target, content: framingOf(body, method), upgrade }),
       body,
       mayUpgrade: upgrade !== undefined,
+      isPersonal: logsConnectionIn(request),
       signal,
       onInterim(status, headers) {
         if (status === 103) request.earlyHints?.(responseHeaders(headers, (location) => location));
@@ -147,6 +148,13 @@ function sendTo(
     },
     isReplayable,
   );
+}
+
+/** Logins of a connection, not of a request: who comes next on it would be taken for the same user. */
+const CONNECTION_LOGIN = /^\s*(?:ntlm|negotiate)\b/i;
+
+function logsConnectionIn({ headers }: IncomingRequest): boolean {
+  return CONNECTION_LOGIN.test(getHeader(headers, 'authorization') ?? '');
 }
 
 /** Methods whose content means something: that there is none has to be said (RFC 9110, section 8.6). */
