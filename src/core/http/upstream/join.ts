@@ -32,6 +32,8 @@ export async function joinUpgrade(
   if (rest.byteLength > 0) (outward ?? client).write(rest);
   if (head.byteLength > 0) socket.write(head);
   if (outward !== undefined) joints.add(outward);
+  // Two pipelines and what TLS listens to are more than node takes for sound.
+  client.setMaxListeners(0);
   const back = outward === undefined ? pipeline(socket, client) : pipeline(socket, outward, client);
   try {
     await Promise.all([pipeline(client, socket), back]);
