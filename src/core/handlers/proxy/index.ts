@@ -6,7 +6,7 @@ import { isIdempotent } from '../../http/methods.js';
 import { mayHaveBody } from '../../http/request-copy.js';
 import { spoolBody } from '../../http/spool.js';
 import { ConnectFailure } from '../../http/upstream/client.js';
-import { type Joint, joinUpgrade } from '../../http/upstream/join.js';
+import { Joints, joinUpgrade } from '../../http/upstream/join.js';
 import { NoReply } from '../../http/upstream/reply-error.js';
 import type { RequestBody } from '../../http/upstream/request-body.js';
 import type { UpstreamReply } from '../../http/upstream/types.js';
@@ -32,7 +32,7 @@ export function createProxyHandler(options: ProxyOptions): Handler {
   const forward = (request: IncomingRequest, upgrade?: string): Promise<Forwarded> =>
     forwardRequest(request, { settings, upstreams, upgrade });
 
-  const joints = new Set<Joint>();
+  const joints = new Joints();
 
   return {
     async handle(request) {
@@ -55,7 +55,7 @@ export function createProxyHandler(options: ProxyOptions): Handler {
       }
     },
     retire() {
-      for (const joint of joints) joint.retire();
+      joints.retire();
     },
     async close() {
       upstreams.close();

@@ -5,10 +5,26 @@ import { endToEndHeaders } from '../hop-by-hop.js';
 import type { UpstreamReply } from './types.js';
 import { WebSocketEnd } from './websocket-end.js';
 
-/** Two connections that were joined. */
-export interface Joint {
-  /** Ends what is between them in order, where its protocol is one we know: a WebSocket. */
-  retire(): void;
+/** The WebSockets of connections that were joined. */
+export class Joints {
+  readonly #all = new Set<WebSocketEnd>();
+  #isRetired = false;
+
+  add(joint: WebSocketEnd): void {
+    this.#all.add(joint);
+    // Its handshake was still under way then.
+    if (this.#isRetired) joint.retire();
+  }
+
+  delete(joint: WebSocketEnd): void {
+    this.#all.delete(joint);
+  }
+
+  /** Ends them in order, and whatever else is joined from now on. */
+  retire(): void {
+    this.#isRetired = true;
+    for (const joint of this.#all) joint.retire();
+  }
 }
 
 /**
@@ -19,7 +35,7 @@ export async function joinUpgrade(
   reply: UpstreamReply,
   client: Duplex,
   head: Buffer,
-  joints: Set<Joint>,
+  joints: Joints,
 ): Promise<void> {
   if (reply.upgraded === undefined) return;
   const { socket, rest } = reply.upgraded;

@@ -66,6 +66,24 @@ test('a server that stops ends WebSockets in order, when nothing else is under w
   await stopped;
 });
 
+test('a WebSocket whose handshake was under way when the server stopped ends at once', async (t) => {
+  const upstream = await startUpstream(t, () => {});
+  const sockets = new WebSocketServer({ noServer: true });
+  const { promise: asked, resolve } = Promise.withResolvers<() => void>();
+  upstream.server.on('upgrade', (request, socket, head) => {
+    resolve(() => sockets.handleUpgrade(request, socket, head, () => {}));
+  });
+  const handler = createProxyHandler({ upstreams: [upstream.url] });
+  const { port, server } = await serveHandler(t, handler, { graceMs: 60_000 });
+  const client = new WebSocket(`ws://127.0.0.1:${port}/`);
+  const agree = await asked;
+  const stopped = server.close();
+  agree();
+  const [code] = await once(client, 'close');
+  assert.equal(code, 1012);
+  await stopped;
+});
+
 test('nobody is warned of the listeners that a WebSocket over TLS takes', async (t) => {
   const upstream = await startUpstream(t, () => {});
   new WebSocketServer({ server: upstream.server }).on('connection', (socket) => socket.send('hello'));
