@@ -22,6 +22,7 @@ import {
 import { applicationStack } from './application-stack.js';
 import { divertOutput } from './diverted-output.js';
 import { createFetchAnswerer } from './fetch-handler.js';
+import { HeldSignals } from './held-signals.js';
 import { replaceFetchClasses } from './hosted-request.js';
 import { setListenTrap } from './listen-trap.js';
 import { type LoadedModule, loadModule } from './load.js';
@@ -95,6 +96,7 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
   };
   // Before the application is loaded: it may take the classes as it begins.
   replaceFetchClasses();
+  const signals = new HeldSignals();
   const found = await loadApplication(options, bootTimeoutMs).catch((error) => {
     const text =
       error instanceof Error && error.cause !== undefined ? describe(error.cause, wholeStacks) : '';
@@ -103,6 +105,7 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
     restore();
     throw error;
   });
+  signals.take();
   const { app, reason, isMade } = found;
   const { name: target = options.file, prefix = '', factory } = options;
   const mount = prefix === '' ? target : `--app ${prefix}=${target}`;
@@ -122,7 +125,9 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
   const forgetFailures = surviveFailures(logError);
   let ended: Promise<void> | undefined;
   const endApplication = (): Promise<void> => {
-    ended ??= endWithin(graceMs, Promise.resolve(fetching?.settled()).then(found.close), logError);
+    ended ??= endWithin(graceMs, Promise.resolve(fetching?.settled()).then(found.close), logError).then(() =>
+      signals.call(logError),
+    );
     return ended;
   };
   let closed: Promise<void> | undefined;

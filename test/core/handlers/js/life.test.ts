@@ -45,6 +45,27 @@ test('an application is closed once, by what it exports as close and by that of 
   ]);
 });
 
+test('what an application does when its process is to end is done when it has answered its last request', async (t) => {
+  const before = [process.listeners('SIGTERM'), process.listeners('SIGINT')];
+  const { handler } = await hostJs(
+    t,
+    `const stop = (signal) => { closed.push('stop ' + signal); };
+    process.on('SIGTERM', stop).on('SIGINT', stop);
+    globalThis.ended = new Promise((done) => process.once('SIGINT', async (signal) => {
+      closed.push('once ' + signal);
+      done();
+    }));
+    export const fetch = () => new Response('hello');
+    export const close = () => closed.push('close');`,
+  );
+  assert.deepEqual([process.listeners('SIGTERM'), process.listeners('SIGINT')], before);
+  told.closed = [];
+  await handler.close?.();
+  assert.deepEqual(told.closed, ['close']);
+  await (globalThis as { ended?: Promise<void> }).ended;
+  assert.deepEqual(told.closed, ['close', 'stop SIGTERM', 'once SIGINT']);
+});
+
 test('an application with WebSockets is closed when they are all that is left', async (t) => {
   const { handler } = await hostJs(
     t,
