@@ -9,7 +9,8 @@ const stop = new AbortController();
 /** The first signal asks the command to stop cleanly, a second one does not wait for it. */
 function onSignal(reason: NettoolError, exitCode: number): () => void {
   return () => {
-    if (stop.signal.aborted) process.exit(exitCode);
+    // Once the command has ended, it is over with what it says: an application that ran here may end itself so.
+    if (stop.signal.aborted) process.exit(process.exitCode ?? exitCode);
     stop.abort(reason);
   };
 }
