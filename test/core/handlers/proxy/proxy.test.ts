@@ -157,6 +157,23 @@ test('a Location within the upstream is one within us', async (t) => {
   assert.equal(await mapped('relative'), 'relative');
 });
 
+test('dot segments with parameters lead nobody out of the prefix', async (t) => {
+  const upstream = await startRawUpstream(t, (socket) => {
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+  });
+  const { raw } = await start(t, [upstream.url], { prefix: '/api' });
+  for (const [target, sent] of [
+    ['/api/..;/x', '/api/..%3B/x'],
+    ['/api/%2e%2E;a=b/%78', '/api/..%3Ba=b/x'],
+    ['/api/.;/..;/x', '/api/.%3B/..%3B/x'],
+    ['/api/..;', '/api/..%3B'],
+    ['/api/x;jsessionid=1/y.;z', '/api/x;jsessionid=1/y.;z'],
+  ] as const) {
+    await raw(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    assert.equal(upstream.requests.at(-1)?.split(' ')[1], sent, target);
+  }
+});
+
 test('connections are used again', async (t) => {
   const echo = await startEcho(t);
   const { origin } = await start(t, [echo.url]);
