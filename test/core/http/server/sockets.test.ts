@@ -199,6 +199,23 @@ test('HTTP/2 by ALPN and by prior knowledge: the same messages, limits and answe
   assert.equal(secure.events.filter(({ type }) => type === 'request').length, 12);
 });
 
+test('HTTP/2: spaces around a value are no part of it, for clients drop a field that has some', async (t) => {
+  // What Django makes of a cookie under WSGI; 0xA0 is the end of a letter in UTF-8 (à), not a space.
+  const headers = [
+    ['Set-Cookie', ' csrftoken=a; Path=/'],
+    ['Set-Cookie', '\tsession=b \t'],
+    ['X-Name', 'voil\u00c3\u00a0'],
+    ['X-Empty', '  '],
+  ] as const;
+  const { port } = await start(t, () => ({ status: 200, headers }), { http2: 'prior-knowledge' });
+  const session = connectHttp2(`http://127.0.0.1:${port}`);
+  const answer = await ask(session, { ':path': '/' });
+  assert.deepEqual(answer.headers['set-cookie'], ['csrftoken=a; Path=/', 'session=b']);
+  assert.deepEqual([answer.headers['x-name'], answer.headers['x-empty']], ['voil\u00c3\u00a0', '']);
+  session.close();
+  await once(session, 'close');
+});
+
 test('HTTP/2: the signal aborts when the client resets its stream, and stopping lets streams finish', async (t) => {
   const aborted = Promise.withResolvers<void>();
   const begun = Promise.withResolvers<void>();
