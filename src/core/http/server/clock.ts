@@ -31,6 +31,8 @@ export class Clock {
 
   /** When something that starts now and may last so long is over. */
   after(ms: number): number {
+    // While it stands still nobody keeps the time: a deadline from its last tick might be over before it begins.
+    if (this.#timer === undefined) this.now = performance.now();
     return this.now + ms + this.#tickMs;
   }
 

@@ -263,6 +263,21 @@ test('HTTP/2: a client that opens no window does not hold its stream for ever', 
 
 const V2 = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');
 
+test('who comes to a server that had nothing to do for an hour is not late', async (t) => {
+  const plain = await start(t);
+  const secure = await start(t, undefined, { tls });
+  const clear = await start(t, undefined, { http2: 'prior-knowledge' });
+  // Nothing is connected: the servers' clocks stand still.
+  const now = performance.now.bind(performance);
+  t.mock.method(performance, 'now', () => now() + 3_600_000);
+  assert.match(await exchange(plain.port, GET), /200 OK[\s\S]*hello$/);
+  assert.match((await overTls(secure.port, GET)).received, /200 OK[\s\S]*hello$/);
+  const session = connectHttp2(`http://127.0.0.1:${clear.port}`);
+  assert.equal((await ask(session, { ':path': '/' })).text, 'hello');
+  session.close();
+  await once(session, 'close');
+});
+
 test('PROXY protocol: both versions name the client; nothing else gets in', async (t) => {
   const { port, seen } = await start(t, who, { proxyProtocol: true });
   assert.match(
