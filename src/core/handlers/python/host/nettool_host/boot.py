@@ -7,9 +7,8 @@ import os
 import signal
 import socket
 import sys
-import threading
 
-from . import discover
+from . import discover, native
 from .failure import StartupFailed, report
 from .frames import CONFIG, FAILED, READY, RECALL, Frames, frame
 
@@ -67,12 +66,10 @@ def start(found, config, control, streams):
     slots = [wsgi_host.Slot(stream, found.app, settings) for stream in streams]
     ready(control, found, len(slots), None)
     watch(control, slots)
-    others = [threading.Thread(target=slot.run, name="slot-%d" % n) for n, slot in enumerate(slots[1:], 1)]
-    for thread in others:
-        thread.start()
+    others = [native.start(slot.run, "slot-%d" % n) for n, slot in enumerate(slots[1:], 1)]
     slots[0].run()
-    for thread in others:
-        thread.join()
+    for wait in others:
+        wait()
 
 
 def expects_path_below_root():
@@ -129,7 +126,7 @@ def read_config(control):
 
 def watch(control, slots):
     """Listens to the control stream from a thread of its own, also while the application computes."""
-    threading.Thread(target=listen, args=(control, slots), name="control", daemon=True).start()
+    native.start(lambda: listen(control, slots), "control")
 
 
 def listen(control, slots):
@@ -145,7 +142,7 @@ def listen(control, slots):
             if kind == RECALL and number < len(slots):
                 slots[number].recall()
     # The front is gone. What still runs gets a moment; nothing may outlive it.
-    threading.Event().wait(5)
+    native.sleep(5)
     os._exit(1)
 
 
