@@ -205,6 +205,22 @@ test('an application that breaks the rules gives a clean 500 and the reason in t
   }
 });
 
+test('a failure after the answer is told with its request, in one line whatever its path', {
+  skip,
+}, async (t) => {
+  const { port, find, events } = await traps(t);
+  for (const path of ['/fail-after', '/fail-after%0AGET%20/forged']) {
+    const { status, text } = await ask(port, path);
+    assert.deepEqual([status, text], [500, 'sorry']);
+    const told = `GET ${path}: after its answer was complete the application failed:`;
+    await find('application-output', ({ line }) => line === told);
+    await find('application-output', ({ line }) => line.startsWith('RuntimeError: failed at its end'));
+  }
+  assert.ok(
+    !events.some((event) => event.type === 'application-output' && event.line.startsWith('GET /forged')),
+  );
+});
+
 test('debug shows the traceback on the page', { skip }, async (t) => {
   const { port } = await traps(t, { debug: true });
   assert.match((await ask(port, '/boom')).text, /asgi_traps\.py.*ValueError: boom/s);
