@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
@@ -13,6 +13,7 @@ import {
   settled,
 } from '../../../helpers/python.js';
 import { ask, exchange, open } from '../../../helpers/raw-http.js';
+import { tempDir } from '../../../helpers/temp-dir.js';
 
 const skip = noSystemPython;
 const traps = (t: TestContext, options = {}): Promise<HostedApplication> =>
@@ -202,6 +203,26 @@ test('an application that breaks the rules gives a clean 500 and the reason in t
       )
     ).toString();
     assert.ok(!text.includes('200 OK') || !text.endsWith('0\r\n\r\n'), `${path} must not look complete`);
+  }
+});
+
+test('routers that do not know root_path yet get the path below it', { skip }, async (t) => {
+  const app = `import NAME
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": scope["path"].encode()})
+`;
+  for (const [name, version, path] of [
+    ['channels', '4.0.0', '/ws'],
+    ['channels', '4.1.0', '/pre/ws'],
+    ['starlette', '0.26.1', '/ws'],
+    ['starlette', '1.0.0rc1', '/pre/ws'],
+  ] as const) {
+    const cwd = tempDir(t);
+    await writeFile(join(cwd, `${name}.py`), `__version__ = "${version}"\n`);
+    await writeFile(join(cwd, 'main.py'), app.replace('NAME', name));
+    const { port } = await hostPython(t, 'main', { cwd, prefix: '/pre' });
+    assert.equal((await ask(port, '/pre/ws')).text, path, `${name} ${version}`);
   }
 });
 

@@ -72,11 +72,19 @@ def start(found, config, control, streams):
         wait()
 
 
+# Before these versions a router looked for its routes in a path without root_path (FastAPI is on Starlette's).
+ROOT_AWARE = {"starlette": [0, 35], "channels": [4, 1]}
+
+
 def expects_path_below_root():
-    """Starlette before 0.35 (and FastAPI on it) looks for its routes in a path without root_path."""
-    version = getattr(sys.modules.get("starlette"), "__version__", "")
+    return any(version_of(name) < version for name, version in ROOT_AWARE.items() if version_of(name))
+
+
+def version_of(name):
+    """The first two numbers of a loaded package's version; nothing when it is not loaded."""
+    version = getattr(sys.modules.get(name), "__version__", "")
     numbers = [int(part) for part in version.split(".")[:2] if part.isdigit()]
-    return len(numbers) == 2 and numbers < [0, 35]
+    return numbers if len(numbers) == 2 else []
 
 
 def ready(control, found, slots, host):
