@@ -57,6 +57,15 @@ test('the scope holds what ASGI asks for, in its types', { skip }, async (t) => 
   assert.ok(!('tls' in scope.extensions));
 });
 
+test('what a proxy has taken off the path stands before it again', { skip }, async (t) => {
+  const { port } = await traps(t, { rootPath: '/fr\u00f6nt/', prefix: '/mount' });
+  const scope = JSON.parse((await ask(port, '/mount/scope?q')).text);
+  assert.deepEqual(
+    [scope.root_path, scope.path, scope.raw_path],
+    ['/fr\u00f6nt/mount', '/fr\u00f6nt/mount/scope', '/fr%C3%B6nt/mount/scope'],
+  );
+});
+
 test('only trusted peers can tell the application who stands before them', { skip }, async (t) => {
   const headers = { 'X-Forwarded-For': '6.6.6.6', 'X-Real-IP': '6.6.6.6', Forwarded: 'for=6.6.6.6' };
   for (const trusts of [false, true]) {

@@ -72,6 +72,17 @@ test('only trusted peers can tell the application who stands before them', { ski
   }
 });
 
+test('what a proxy has taken off the path stands in SCRIPT_NAME, before the mount', { skip }, async (t) => {
+  for (const [prefix, path, script] of [
+    ['/mount', '/mount/environ', '/front/mount'],
+    ['', '/environ', '/front'],
+  ]) {
+    const { port } = await traps(t, { rootPath: '/front', prefix });
+    const { values } = JSON.parse((await ask(port, path ?? '')).text);
+    assert.deepEqual([values.SCRIPT_NAME, values.PATH_INFO, values.REQUEST_URI], [script, '/environ', path]);
+  }
+});
+
 test('header names that could pose as others never reach the environ', { skip }, async (t) => {
   const { port } = await traps(t);
   const headers = {
