@@ -38,7 +38,6 @@ const PEERS: Readonly<Record<string, string>> = {
   '--timeout-keep-alive': '--keep-alive',
   '--max-requests-jitter': '--max-requests has its own',
   '--limit-max-requests': '--max-requests',
-  '--root-path': 'mount it: --app /prefix=app:app',
   '--certfile': CERT,
   '--ssl-certfile': CERT,
   '--keyfile': KEY,

@@ -33,7 +33,7 @@ const isAnyOf =
 
 const RELATIONS: readonly Relation[] = [
   {
-    flags: ['wsgi', 'asgi', 'python', 'maxRequests'],
+    flags: ['wsgi', 'asgi', 'python', 'rootPath', 'maxRequests'],
     holds: isAnyOf('python'),
     about: 'is for Python applications',
   },

@@ -139,6 +139,7 @@ function toPython(target: string, prefix: string, options: TargetOptions): Handl
       ...(kind !== undefined && { kind }),
       ...(flags.factory === true && { factory: true }),
       ...(flags.python !== undefined && { python: flags.python }),
+      ...(flags.rootPath !== undefined && { rootPath: flags.rootPath }),
       ...(flags.workers !== undefined && {
         workers: flags.workers === 'auto' ? availableParallelism() : flags.workers,
       }),

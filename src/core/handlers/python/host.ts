@@ -98,6 +98,7 @@ export class PythonHost implements ExchangeOwner {
       dispatcher: this.#dispatcher,
       kind: this.application.kind,
       prefix: this.#options.prefix,
+      rootPath: this.#options.rootPath,
       isTrusted: this.#options.isTrusted,
     };
     return openExchange(request, this.#exchangePlace);

@@ -199,6 +199,23 @@ test('HTTP/2 by ALPN and by prior knowledge: the same messages, limits and answe
   assert.equal(secure.events.filter(({ type }) => type === 'request').length, 12);
 });
 
+test('HTTP/2: spaces around a value are no part of it, for clients drop a field that has some', async (t) => {
+  // What Django makes of a cookie under WSGI; 0xA0 is the end of a letter in UTF-8 (à), not a space.
+  const headers = [
+    ['Set-Cookie', ' csrftoken=a; Path=/'],
+    ['Set-Cookie', '\tsession=b \t'],
+    ['X-Name', 'voil\u00c3\u00a0'],
+    ['X-Empty', '  '],
+  ] as const;
+  const { port } = await start(t, () => ({ status: 200, headers }), { http2: 'prior-knowledge' });
+  const session = connectHttp2(`http://127.0.0.1:${port}`);
+  const answer = await ask(session, { ':path': '/' });
+  assert.deepEqual(answer.headers['set-cookie'], ['csrftoken=a; Path=/', 'session=b']);
+  assert.deepEqual([answer.headers['x-name'], answer.headers['x-empty']], ['voil\u00c3\u00a0', '']);
+  session.close();
+  await once(session, 'close');
+});
+
 test('HTTP/2: the signal aborts when the client resets its stream, and stopping lets streams finish', async (t) => {
   const aborted = Promise.withResolvers<void>();
   const begun = Promise.withResolvers<void>();
@@ -245,6 +262,21 @@ test('HTTP/2: a client that opens no window does not hold its stream for ever', 
 });
 
 const V2 = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');
+
+test('who comes to a server that had nothing to do for an hour is not late', async (t) => {
+  const plain = await start(t);
+  const secure = await start(t, undefined, { tls });
+  const clear = await start(t, undefined, { http2: 'prior-knowledge' });
+  // Nothing is connected: the servers' clocks stand still.
+  const now = performance.now.bind(performance);
+  t.mock.method(performance, 'now', () => now() + 3_600_000);
+  assert.match(await exchange(plain.port, GET), /200 OK[\s\S]*hello$/);
+  assert.match((await overTls(secure.port, GET)).received, /200 OK[\s\S]*hello$/);
+  const session = connectHttp2(`http://127.0.0.1:${clear.port}`);
+  assert.equal((await ask(session, { ':path': '/' })).text, 'hello');
+  session.close();
+  await once(session, 'close');
+});
 
 test('PROXY protocol: both versions name the client; nothing else gets in', async (t) => {
   const { port, seen } = await start(t, who, { proxyProtocol: true });

@@ -35,6 +35,8 @@ def find(config):
     folder, module, name, place = locate(target, config.get("cwd") or os.getcwd())
     sys.path.insert(0, folder)
     if os.path.basename(module) == "manage":
+        from .django_project import find_django
+
         found = find_django(folder, module, config)
         found.ask = place
         return found
@@ -219,38 +221,6 @@ def from_asgi2(app):
         await app(scope)(receive, send)
 
     return call
-
-
-def find_django(folder, module, config):
-    """A Django project by its manage.py: WSGI where there is a choice, and says why."""
-    with open(os.path.join(folder, module + ".py"), encoding="utf-8", errors="replace") as file:
-        match = re.search(r"DJANGO_SETTINGS_MODULE['\"]\s*,\s*['\"]([\w.]+)", file.read())
-    settings = os.environ.get("DJANGO_SETTINGS_MODULE") or (match and match.group(1))
-    if not settings:
-        raise NotFound("manage.py does not name DJANGO_SETTINGS_MODULE; set it, or name project.wsgi:application")
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings)
-    project = settings.split(".")[0]
-    there = {kind: os.path.isfile(os.path.join(folder, project, kind + ".py")) for kind in ("wsgi", "asgi")}
-    kind, reason = choose_django(folder, project, there, config.get("kind"))
-    name = "%s.%s" % (project, kind)
-    if there[kind]:
-        app = importlib.import_module(name).application
-    else:
-        core = importlib.import_module("django.core." + kind)
-        app = getattr(core, "get_%s_application" % kind)()
-    found = Found(app, kind, name + ":application", reason)
-    found.framework = "django"
-    return found
-
-
-def choose_django(folder, project, there, wanted):
-    if wanted:
-        return wanted, "as asked"
-    if there["asgi"]:
-        with open(os.path.join(folder, project, "asgi.py"), encoding="utf-8", errors="replace") as file:
-            if re.search(r"channels|ProtocolTypeRouter|websocket", file.read()):
-                return "asgi", "Django, and asgi.py serves more than HTTP"
-    return "wsgi", "Django runs its views faster under WSGI: ASGI has one thread for all that is not async"
 
 
 def describe(value):

@@ -1,7 +1,6 @@
 """Calls a WSGI application (PEP 3333). One slot is one stream and one thread: it answers one request at a time."""
 
 import sys
-import threading
 from collections import deque
 from io import BytesIO
 from socket import MSG_DONTWAIT
@@ -9,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from .failure import ClientDisconnected, report
 from .frames import ABORT, CREDIT, FILE_REPLY, REQUEST, RETURN, SPOOLED, Frames, frame
+from .native import allocate_lock
 from .wsgi_answer import Answer
 from .wsgi_file import FileWrapper
 
@@ -47,7 +47,7 @@ class Slot:
         self.pending = deque()
         self.out = deque()
         self.waiting_bytes = 0
-        self.lock = threading.Lock()
+        self.lock = allocate_lock()
         self.answer = None
         self.file_reply = None
         self.base = {
