@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync } from 'node:fs';
+import { chmodSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { startPhpFpm } from '../helpers/php-fpm.js';
@@ -28,6 +28,21 @@ test('CGI scripts get the variables they are given, and paths below the site', a
   assert.ok(lines.includes('FROM_US=ours'));
   assert.ok(lines.includes(`PATH_TRANSLATED=${join(cwd, 'site')}/more`));
   assert.ok(!lines.some((line) => line.startsWith('KEPT=')));
+});
+
+test('--cgi takes one script for all paths, and an index and links for a folder', async (t) => {
+  const cwd = tempDir(t, { 'app.sh': ENV, 'scripts/start.sh': ENV });
+  for (const name of ['app.sh', 'scripts/start.sh']) chmodSync(join(cwd, name), 0o755);
+  symlinkSync('../app.sh', join(cwd, 'scripts/link.sh'));
+  const flags = ['--cgi', '/one=app.sh', '--cgi', '/all=scripts', '--index', 'start.sh', '--follow-symlinks'];
+  const port = await serving(t, cwd, ['http://127.0.0.1:1/', '0', ...flags]);
+  const linesOf = async (path: string) => (await ask(port, path)).text.split('\n');
+  const one = await linesOf('/one/a/b');
+  assert.ok(one.includes('SCRIPT_NAME=/one'));
+  assert.ok(one.includes('PATH_INFO=/a/b'));
+  assert.ok(one.includes(`DOCUMENT_ROOT=${cwd}`));
+  assert.ok((await linesOf('/all/')).includes('SCRIPT_NAME=/all/start.sh'));
+  assert.ok((await linesOf('/all/link.sh')).includes('SCRIPT_NAME=/all/link.sh'));
 });
 
 test('--cgi-max says how many CGI scripts run at a time; the others wait', async (t) => {

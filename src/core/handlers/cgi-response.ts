@@ -59,7 +59,6 @@ export function parseCgiHead(head: string, options: CgiReplyOptions = {}): CgiRe
   const headers: HeaderPair[] = [];
   let location: string | undefined;
   let length: number | undefined;
-  let hasType = false;
   for (const line of lines) {
     const [name, value] = parseLine(line);
     const key = name.toLowerCase();
@@ -73,13 +72,11 @@ export function parseCgiHead(head: string, options: CgiReplyOptions = {}): CgiRe
       if (location !== undefined) throw new GatewayError(502, 'the script sent two Location fields');
       location = value;
       headers.push([name, value]);
-    } else if (!HOP_BY_HOP.has(key) && key !== 'trailer') {
-      hasType ||= key === 'content-type';
-      headers.push([name, value]);
-    }
+    } else if (!HOP_BY_HOP.has(key) && key !== 'trailer') headers.push([name, value]);
   }
-  if (location === undefined && status === undefined && !hasType) {
-    throw new GatewayError(502, 'the script sent no Content-Type, Location or Status');
+  // RFC 3875 wants a Content-Type. Other servers send what comes without one; nothing at all is no head.
+  if (lines.length === 0 && status === undefined) {
+    throw new GatewayError(502, 'the script sent no header fields before its empty line');
   }
   // PHP and frameworks always say `Status: 302` beside it: alone, it asks us to answer with that path.
   if (location?.startsWith('/') && !location.startsWith('//') && status === undefined && lines.length === 1) {
