@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { access, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import type { IncomingRequest } from '../http/messages.js';
+import { parseTarget } from '../http/target.js';
 import type { ScriptPlace } from './cgi-env.js';
 
 /** Where the scripts are, and how they are looked for. */
@@ -33,8 +34,6 @@ export async function findScript(request: IncomingRequest, source: ScriptSource)
   const { scripts, prefix, documentRoot } = source;
   const below = request.path === prefix ? '' : pathBelow(request.path, prefix);
   if (below === undefined || /[\\\0]/.test(below)) return NOT_FOUND;
-  // An encoded slash would make another path of it than the one that rules were asked about.
-  if (/%2f|%5c/i.test(request.rawPath)) return NOT_FOUND;
   const segments = below.split('/').filter((segment) => segment !== '');
   let url = '';
   let path = scripts;
@@ -56,6 +55,7 @@ export async function findScript(request: IncomingRequest, source: ScriptSource)
   else if (path !== scripts && !(await isWithin(path, source))) {
     return { status: 404, reason: `${path} is a link that leaves the folder (run with --follow-symlinks)` };
   } else if (!(await isExecutable(path))) return { status: 403, reason: `${path} is not executable` };
+  if (!isSentAs(prefix + url, request.rawPath)) return NOT_FOUND;
   return {
     // By the name it was asked for, which programs that are several go by.
     file: path,
@@ -66,6 +66,14 @@ export async function findScript(request: IncomingRequest, source: ScriptSource)
       documentRoot: toBytes(documentRoot),
     },
   };
+}
+
+/** Whether the script itself was asked for without an encoded slash, which would name another file than it says. */
+function isSentAs(scriptName: string, rawPath: string): boolean {
+  const encoded = rawPath.search(/%(?:2f|5c)/i);
+  if (encoded === -1) return true;
+  const before = parseTarget(rawPath.slice(0, encoded))?.path;
+  return before === scriptName || before?.startsWith(`${scriptName}/`) === true;
 }
 
 /** The first of the index scripts that is in a folder and may run. */

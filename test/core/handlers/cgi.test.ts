@@ -136,7 +136,7 @@ test('a script that reads nothing of its input still answers', async (t) => {
   assert.equal(await response.text(), 'ok');
 });
 
-test('missing is 404, not executable 403, outside and hidden 404, an encoded slash 404', async (t) => {
+test('missing is 404, not executable 403, outside and hidden 404, one with an encoded slash 404', async (t) => {
   const { origin, folder, events } = await start(t, { 'ok.sh': ECHO, 'sub/in.sh': ECHO, '.hidden.sh': ECHO });
   writeFileSync(join(folder, 'plain.txt'), 'source');
   chmodSync(join(folder, 'plain.txt'), 0o644);
@@ -150,6 +150,8 @@ test('missing is 404, not executable 403, outside and hidden 404, an encoded sla
   assert.equal(await statusOf('sub'), 404);
   assert.equal(await statusOf('sub/in.sh'), 200);
   assert.equal(await statusOf('sub%2fin.sh'), 404);
+  assert.equal(await statusOf('ok.sh/%2f..%2f..%2fsub/in.sh'), 404);
+  assert.equal(await statusOf('sub/in.sh%2f'), 200);
   assert.equal(await statusOf('%2e%2e%2fcgi/ok.sh'), 404);
 });
 
@@ -178,6 +180,7 @@ test('one script answers for everything below its prefix, whatever is called so'
     ['/app', ''],
     ['/app/', '/'],
     ['/app/.a/b%20c/', '/.a/b c/'],
+    ['/app/rev/a%2Fb', '/rev/a/b'],
   ] as const) {
     const lines = await ask(path);
     assert.ok(lines.includes('SCRIPT_NAME=/app'), path);
