@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -54,9 +55,8 @@ export async function answerWith(run: ScriptRun): Promise<HttpResponse | LocalRe
     run.leave();
     const isLost = (error as NodeJS.ErrnoException).code === 'ENOENT';
     const sentence = 'cannot run the script';
-    // The file was found a moment ago: it is the interpreter that is not.
     const message = isLost
-      ? `${sentence} (the interpreter its first line names is not there)`
+      ? `${sentence} (${await describeLoss(file)})`
       : toNettoolError(error, sentence).message;
     throw new GatewayError(502, message, error);
   }
@@ -85,6 +85,16 @@ export async function answerWith(run: ScriptRun): Promise<HttpResponse | LocalRe
     output.release(false);
     throw request.signal.aborted ? error : withEnding(error, await endOf(script, settings.killAfterMs));
   }
+}
+
+/** The file was found a moment ago: it is the interpreter that is not. A CR at its end is easily overlooked. */
+async function describeLoss(file: string): Promise<string> {
+  const [line = ''] = (await readFile(file, 'latin1').catch(() => '')).split('\n', 1);
+  const interpreter = /^#![ \t]*(\S+)/.exec(line);
+  if (interpreter === null) return 'what it needs to start is not there';
+  return line.endsWith('\r')
+    ? 'its lines end with CR LF, as on Windows, which its first line must not'
+    : `the interpreter its first line names is not there: ${interpreter[1]}`;
 }
 
 /** The script's standard output; silence longer than the time-out, and a client that left, end the script. */

@@ -283,6 +283,21 @@ test('output that is no answer is 502, its reason in the log and not on the page
   assert.match(silent.message, /nothing at all \(exit code 3\)/);
 });
 
+test('the log says what about the first line of a script keeps it from running', async (t) => {
+  const { origin, events } = await start(t, {
+    'crlf.sh': '#!/bin/sh\r\necho\r\n',
+    'missing.sh': '#! /no/such/sh -e\n',
+  });
+  for (const [name, why] of [
+    ['crlf.sh', /its lines end with CR LF/],
+    ['missing.sh', /is not there: \/no\/such\/sh\)/],
+  ] as const) {
+    assert.equal((await fetch(`${origin}/cgi-bin/${name}`)).status, 502);
+    const told = await events.find('application-error', ({ target }) => target.endsWith(name));
+    assert.match(told.message, why);
+  }
+});
+
 test('an announced length is kept: more is cut, less breaks the answer off', async (t) => {
   const { raw, origin, events } = await start(t, {
     'long.sh': sh('printf "Content-Type: a/b\\nContent-Length: 3\\n\\nabcdef"'),
