@@ -48,7 +48,9 @@ export async function findScript(request: IncomingRequest, source: ScriptSource)
   if (kind === 'folder') {
     const name = await findIndex(path, source);
     if (name === undefined) return NOT_FOUND;
-    if (!below.endsWith('/')) return { redirect: `${request.path}/` };
+    // Relative links of its page work only below a slash; a form would lose what it sends on the way there.
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    if (isRead && !below.endsWith('/')) return { redirect: `${request.path}/` };
     url += `/${name}`;
     path = join(path, name);
   } else if (kind === 'nothing') return NOT_FOUND;

@@ -199,6 +199,8 @@ test('a folder is answered by its index, when it may run; without its slash it i
   );
   assert.equal((await fetch(`${plain.origin}/cgi-bin/sub/`)).status, 404);
   assert.equal((await fetch(`${origin}/cgi-bin/`)).status, 404);
+  const posted = await fetch(`${origin}/cgi-bin/sub`, { method: 'POST', body: 'sent' });
+  assert.match(await posted.text(), /sent$/);
   const moved = await fetch(`${origin}/cgi-bin/sub?a=b`, { redirect: 'manual' });
   assert.equal(moved.status, 301);
   assert.equal(moved.headers.get('location'), '/cgi-bin/sub/?a=b');
