@@ -64,6 +64,8 @@ export async function answerWith(run: ScriptRun): Promise<HttpResponse | LocalRe
   script.ended.then(() => {
     run.running.delete(script);
     run.leave();
+    // Until then it may read, also when its answer is complete.
+    void run.spool?.dispose();
   });
   reportErrors(script, run);
   const input = run.spool?.stream();
@@ -98,7 +100,7 @@ async function describeLoss(file: string): Promise<string> {
 }
 
 /** The script's standard output; silence longer than the time-out, and a client that left, end the script. */
-function readOutput(script: RunningScript, { request, settings, spool }: ScriptRun): ScriptOutput {
+function readOutput(script: RunningScript, { request, settings }: ScriptRun): ScriptOutput {
   const { timeoutMs, killAfterMs } = settings;
   const chunks = script.stdout[Symbol.asyncIterator]();
   const startedAt = performance.now();
@@ -132,7 +134,6 @@ function readOutput(script: RunningScript, { request, settings, spool }: ScriptR
       if (isReleased) return;
       isReleased = true;
       request.signal.removeEventListener('abort', stop);
-      void spool?.dispose();
       if (!isAnswered) return stop();
       // It may tidy up now and say what nobody hears, but not for ever.
       const late = setTimeout(stop, timeoutMs);

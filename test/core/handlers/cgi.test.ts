@@ -361,6 +361,18 @@ test('a script whose answer is complete may finish what it does', async (t) => {
   }
 });
 
+test('a script whose answer is complete may still read what it was sent', async (t) => {
+  const { origin, folder } = await start(t, {
+    'early.sh': sh(
+      'echo $$ > pid; printf "Content-Type: a/b\\nContent-Length: 2\\n\\nok"; sleep 0.2; wc -c > size',
+    ),
+  });
+  const body = Buffer.alloc(3_000_000);
+  assert.equal(await (await fetch(`${origin}/cgi-bin/early.sh`, { method: 'POST', body })).text(), 'ok');
+  await gone(Number(readFileSync(join(folder, 'pid'), 'utf8')));
+  assert.equal(readFileSync(join(folder, 'size'), 'utf8').trim(), '3000000');
+});
+
 test('an answer without a Content-Type is sent as it is', async (t) => {
   const { origin } = await start(t, { 'a.sh': sh('printf "X-A: b\\n\\nbody"') });
   const response = await fetch(`${origin}/cgi-bin/a.sh`);
