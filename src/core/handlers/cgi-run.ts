@@ -81,7 +81,7 @@ export async function answerWith(run: ScriptRun): Promise<HttpResponse | LocalRe
       const onBroken = (error: GatewayError): void => run.tell(request, error);
       return toResponse(reply, first, output, { method: request.method, onBroken });
     }
-    output.release(false);
+    output.release(true);
     return new LocalRedirect(reply.target);
   } catch (error) {
     output.release(false);
