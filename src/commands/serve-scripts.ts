@@ -1,5 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { NettoolError } from '../core/errors.js';
 import type { CgiOptions } from '../core/handlers/cgi.js';
 import type { FastcgiOptions } from '../core/handlers/fastcgi/index.js';
@@ -70,6 +70,18 @@ export function toWithheld({ context, flags }: TargetOptions): Withheld | undefi
     extensions: fastcgi.length === 0 ? [] : extensions,
     folders: cgi.map(({ value }) => resolve(context.io.cwd, value)),
   };
+}
+
+/** Refuses a folder of files that is one of scripts, or in one: nothing of it would be sent, and nobody told. */
+export function refuseScriptFolder({ prefix, value }: MountFlag, { context, flags }: TargetOptions): void {
+  const folder = resolve(context.io.cwd, value) + sep;
+  const around = flags.cgi?.find((cgi) => folder.startsWith(resolve(context.io.cwd, cgi.value) + sep));
+  if (around === undefined || isSentAsItIs(flags)) return;
+  throw new NettoolError(
+    'USAGE',
+    `--static ${prefix}=${value}: it is in the folder of --cgi ${around.prefix}, of which no file is sent`,
+    { hint: `name the script alone (--cgi ${around.prefix}=FILE), and all other files are sent` },
+  );
 }
 
 /** Whether `--static` stands alone: what the target holds is to be sent, not run. */
