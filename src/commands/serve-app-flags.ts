@@ -60,7 +60,11 @@ export function addAppFlags(command: Command): Command {
     )
     .option('--app <prefix=target>', 'run an application there (repeatable)', collectMount)
     .option('--proxy <prefix=url[,url]>', 'pass requests on to these servers (repeatable)', collectMount)
-    .option('--cgi <prefix=folder>', 'run the scripts of a folder (repeatable)', collectMount)
+    .option(
+      '--cgi <prefix=folder>',
+      'run the scripts of a folder, or one script for all paths there (repeatable)',
+      collectMount,
+    )
     .option(
       '--fastcgi <prefix=address>',
       'have host:port or unix:/path run the scripts of the target folder (repeatable)',

@@ -9,7 +9,15 @@ import { parsePort } from './options.js';
 import type { AppFlags, MountFlag } from './serve-app-flags.js';
 import { type FolderFlags, toFolderFeatures } from './serve-folder-flags.js';
 import { refuseMissing } from './serve-missing.js';
-import { givenVariables, isSentAsItIs, shared, toCgi, toFastcgi, toWithheld } from './serve-scripts.js';
+import {
+  givenVariables,
+  isSentAsItIs,
+  refuseScriptFolder,
+  shared,
+  toCgi,
+  toFastcgi,
+  toWithheld,
+} from './serve-scripts.js';
 import type { ServerFlags } from './serve-server-flags.js';
 import { type StaticFlags, toStaticOptions } from './serve-static-flags.js';
 
@@ -54,6 +62,7 @@ export async function planServe(args: readonly unknown[], options: TargetOptions
   const mounts: MountTarget[] = [{ prefix: '', target }];
   for (const value of flags.static ?? []) {
     if (typeof value !== 'object') continue;
+    refuseScriptFolder(value, options);
     mounts.push({ prefix: value.prefix, target: toFiles(resolve(context.io.cwd, value.value), options) });
   }
   for (const { prefix, value } of flags.app ?? [])

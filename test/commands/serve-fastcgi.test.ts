@@ -126,3 +126,16 @@ test(
     assert.deepEqual(await see(), seen('two'));
   },
 );
+
+test('a FastCGI application learns who logged in, request by request', async (t) => {
+  const address = `127.0.0.1:${await startApplication(t)}`;
+  const flags = ['--fastcgi-app', `/app=${address}`, '--auth', 'ann:secret', '--auth-writes'];
+  const port = await serving(t, tempDir(t), ['.', '0', ...flags]);
+  const headers = { Authorization: `Basic ${Buffer.from('ann:secret').toString('base64')}` };
+  const userOf = async (method: string) => {
+    const { REMOTE_USER, AUTH_TYPE } = JSON.parse((await ask(port, '/app', { method, headers })).text);
+    return [REMOTE_USER, AUTH_TYPE];
+  };
+  assert.deepEqual(await userOf('GET'), [undefined, undefined]);
+  assert.deepEqual(await userOf('DELETE'), ['ann', 'Basic']);
+});

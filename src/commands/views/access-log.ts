@@ -59,9 +59,11 @@ function viewService({
 
 /** NCSA Common Log Format, as Apache and nginx write it. */
 function viewCommon(event: RequestEvent): string {
-  const { remoteAddress, method, target, httpVersion, status, bytes } = event;
+  const { remoteAddress, user, method, target, httpVersion, status, bytes } = event;
   const request = quoted(`${method} ${target} HTTP/${httpVersion}`);
-  return `${remoteAddress} - - [${formatLogDate(event.time)}] ${request} ${status} ${bytes}`;
+  // A space would end the field.
+  const name = user === undefined ? '-' : escapeLine(user).replaceAll(' ', '\\x20');
+  return `${remoteAddress} - ${name} [${formatLogDate(event.time)}] ${request} ${status} ${bytes}`;
 }
 
 /** `2026-03-01T12:30:01.250Z` → `01/Mar/2026:12:30:01 +0000`. */

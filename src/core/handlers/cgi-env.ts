@@ -103,6 +103,10 @@ export function requestVariables(request: IncomingRequest, { bodyBytes }: CgiEnv
     QUERY_STRING: request.query,
   };
   if (bodyBytes !== undefined) variables.CONTENT_LENGTH = String(bodyBytes);
+  const { user } = request;
+  if (user === undefined) return variables;
+  variables.AUTH_TYPE = 'Basic';
+  variables.REMOTE_USER = Buffer.from(user, 'utf8').toString('latin1');
   return variables;
 }
 

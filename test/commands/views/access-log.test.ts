@@ -35,6 +35,8 @@ test('common and combined are the formats of Apache and nginx', () => {
   assert.equal(viewAccess(EVENT, 'common', STYLE), common);
   assert.equal(viewAccess(EVENT, 'combined', STYLE), `${common} "-" "curl/8"`);
   assert.equal(viewAccess(EVENT, 'none', STYLE), undefined);
+  const named = viewAccess({ ...EVENT, user: 'a b\n' }, 'common', STYLE);
+  assert.equal(named, common.replace(' - - ', ' - a\\x20b\\n '));
 });
 
 test('dev says what, how it went and how long it took', () => {

@@ -1,6 +1,7 @@
 import { realpathSync, statSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import type { IncomingRequest } from '../../http/messages.js';
+import { toBytePath } from '../../http/target.js';
 import type { ScriptPlace } from '../cgi-env.js';
 import { pathBelow, toBytes } from '../cgi-script.js';
 import { endsInExtension } from '../script-extension.js';
@@ -30,7 +31,8 @@ interface KnownScript {
 
 /** The place of an application that has all paths below a prefix, and no scripts. */
 export function locateApplication(request: IncomingRequest, prefix: string): ScriptPlace {
-  return { scriptName: toBytes(prefix), pathInfo: toBytes(request.path.slice(prefix.length)) };
+  const scriptName = toBytes(prefix);
+  return { scriptName, pathInfo: toBytePath(request).slice(scriptName.length) };
 }
 
 /**

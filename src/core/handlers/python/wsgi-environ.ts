@@ -55,6 +55,8 @@ export function encodeEnviron(request: IncomingRequest, options: EnvironOptions)
   const protocol = httpVersion === '2' ? 'HTTP/2' : `HTTP/${httpVersion}`;
   const port = request.localPort || (scheme === 'https' ? 443 : 80);
   let extra = request.requestId === undefined ? '' : `\0nettool.request_id\0${request.requestId}`;
+  const { user } = request;
+  if (user !== undefined) extra += `\0AUTH_TYPE\0Basic\0REMOTE_USER\0${toLatin1(user)}`;
   if (scheme === 'https') extra += '\0HTTPS\0on';
   const script = options.rootPath + prefix;
   if (script !== '') extra += `\0SCRIPT_NAME\0${toLatin1(script)}`;
