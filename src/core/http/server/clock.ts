@@ -31,6 +31,8 @@ export class Clock {
 
   /** When something that starts now and may last so long is over. */
   after(ms: number): number {
+    // While it stood still, time went on.
+    if (this.#timer === undefined) this.#tick();
     return this.now + ms + this.#tickMs;
   }
 

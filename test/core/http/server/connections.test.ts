@@ -50,6 +50,15 @@ test('HTTP/1.1 stays unless told to close; HTTP/1.0 closes unless told to stay',
   assert.match(closed, /\r\nConnection: close\r\n/);
 });
 
+test('a server that had nothing to do for a while answers the next client', async (t) => {
+  const headMs = 40;
+  const { port } = await start(t, undefined, { timers: { headMs } });
+  for (let round = 0; round < 3; round += 1) {
+    assert.equal(statuses(await exchange(port, LAST)).length, 1);
+    await new Promise((resolve) => setTimeout(resolve, 3 * headMs));
+  }
+});
+
 test('bodies arrive whole however they are cut', async (t) => {
   const { port } = await start(t, echo);
   const chunked =
