@@ -26,6 +26,8 @@ export interface CgiLocalRedirect {
 export interface CgiReplyOptions {
   /** The script may begin with a status line of its own: its name begins with `nph-`. */
   readonly allowStatusLine?: boolean;
+  /** A page need not say what it is: PHP does not when it has no type by default. */
+  readonly allowUntyped?: boolean;
 }
 
 /** More than this without an empty line is no head. */
@@ -43,8 +45,11 @@ export function findBodyStart(bytes: Buffer, from = 0): number {
   return -1;
 }
 
-/** {@link parseCgiHead} for scripts that begin with no status line, by whoever answers many times. */
-export const parseKnownCgiHead = rememberHeads<CgiReply>(parseCgiHead, /^set-cookie:/im);
+/** {@link parseCgiHead} for FastCGI applications, which answer many times and always with a head. */
+export const parseKnownCgiHead = rememberHeads<CgiReply>(
+  (head) => parseCgiHead(head, { allowUntyped: true }),
+  /^set-cookie:/im,
+);
 
 /** Takes the head of a script's output apart; a head that breaks the rules is a {@link GatewayError} 502. */
 export function parseCgiHead(head: string, options: CgiReplyOptions = {}): CgiReply {
@@ -78,7 +83,7 @@ export function parseCgiHead(head: string, options: CgiReplyOptions = {}): CgiRe
       headers.push([name, value]);
     }
   }
-  if (location === undefined && status === undefined && !hasType) {
+  if (location === undefined && status === undefined && !hasType && options.allowUntyped !== true) {
     throw new GatewayError(502, 'the script sent no Content-Type, Location or Status');
   }
   // PHP and frameworks always say `Status: 302` beside it: alone, it asks us to answer with that path.

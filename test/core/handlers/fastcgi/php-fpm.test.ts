@@ -16,6 +16,7 @@ const PAGES: Record<string, string> = {
   'status.php': '<?php http_response_code(418); echo "tea";',
   'redirect.php': '<?php header("Location: /elsewhere");',
   'cookies.php': '<?php setcookie("a", "1"); setcookie("b", "2"); echo "ok";',
+  'untyped.php': '<?php ini_set("default_mimetype", ""); echo "whatever";',
   'log.php': '<?php error_log("from the script"); echo "logged";',
   'fatal.php': '<?php nowhere();',
   'big.php': '<?php for ($i = 0; $i < 200; $i++) echo str_repeat("0123456789abcdef", 4096);',
@@ -93,6 +94,8 @@ test('php-fpm answers pages behind us', needs(PHP_FPM), async (t) => {
     const cookies = await fetch(`${origin}/cookies.php`);
     assert.deepEqual(cookies.headers.getSetCookie(), ['a=1', 'b=2']);
     assert.equal((await fetch(`${origin}/vars.php`, { method: 'HEAD' })).status, 200);
+    const untyped = await fetch(`${origin}/untyped.php`);
+    assert.deepEqual([untyped.headers.get('content-type'), await untyped.text()], [null, 'whatever']);
   });
 
   await t.test('of folders, and of paths that are nothing, by index.php', async () => {
