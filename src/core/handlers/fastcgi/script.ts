@@ -36,7 +36,10 @@ interface KnownScript {
 
 /** The place of an application that has all paths below a prefix, and no scripts. */
 export function locateApplication(request: IncomingRequest, prefix: string): ScriptPlace {
-  return { scriptName: toBytes(prefix), pathInfo: toBytes(request.path.slice(prefix.length)) };
+  const scriptName = toBytes(prefix);
+  const place = { scriptName, pathInfo: toBytes(request.path.slice(prefix.length)) };
+  // Without a file's name php-fpm answers nothing, not even its own pages (pm.status_path).
+  return prefix === '' ? place : { ...place, scriptFilename: scriptName };
 }
 
 /**
