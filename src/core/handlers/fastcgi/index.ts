@@ -62,7 +62,11 @@ export function createFastcgiHandler(options: FastcgiOptions): Handler {
   function ask(request: IncomingRequest, place: ScriptPlace, spool?: SpooledBody): Promise<HttpResponse> {
     return new Promise((resolve, reject) => {
       const head = encodeHead(request, place, spool?.sizeBytes);
-      const call = new Call({ request, head, spool, address: options.address, onEvent }, resolve, reject);
+      const call = new Call(
+        { request, place, head, spool, address: options.address, onEvent },
+        resolve,
+        reject,
+      );
       client.ask(call);
       onClientGone(request, () => client.abandon(call, CLIENT_LEFT));
     });

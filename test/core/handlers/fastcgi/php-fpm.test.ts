@@ -189,6 +189,13 @@ test(
   },
 );
 
+test('which script php-fpm did not find is told in the log', needs(PHP_FPM), async (t) => {
+  const { origin, events } = await start(t, { scriptRoot: '/elsewhere' });
+  assert.equal((await fetch(`${origin}/vars.php`)).status, 404);
+  const { text } = await events.find('application-log', ({ target }) => target === '/vars.php');
+  assert.equal(text, 'Primary script unknown: /elsewhere/vars.php');
+});
+
 test('a script that hangs is 504, one without an application 502', needs(PHP_FPM), async (t) => {
   const { origin, events, root } = await start(t, { timeoutMs: 300 });
   assert.equal((await fetch(`${origin}/sleep.php`)).status, 504);
