@@ -55,6 +55,7 @@ export function toFastcgi({ prefix, value }: MountFlag, site: Site, options: Tar
       index:
         index.find((name) => extensions.some((ending) => name.endsWith(ending))) ?? `index${extensions[0]}`,
       prefix,
+      ...(site.followLinks === true && { followLinks: true }),
       ...shared(options),
     },
     // As other servers do beside PHP: what was uploaded is nobody's to leaf through.

@@ -80,11 +80,21 @@ test('a FastCGI application without scripts gets every path below its prefix', a
         STAGE: 'x',
       },
     );
-    assert.ok(!('SCRIPT_FILENAME' in others) && !('DOCUMENT_ROOT' in others));
+    assert.ok(!('DOCUMENT_ROOT' in others));
   }
   assert.equal((await ask(port, '/apple')).status, 404);
   // It has no extension, so nothing on the site is taken for one of its scripts.
   assert.equal((await ask(port, '/a.php')).text, 'a file');
+});
+
+test('php-fpm tells of itself where its status page is mounted', needs('php-fpm8.2'), async (t) => {
+  const cwd = tempDir(t, { 'index.php': '<?php echo "front";' });
+  const pool = ['pm = static', 'pm.max_children = 1', 'pm.status_path = /fpm-status'];
+  const address = `unix:${await startPhpFpm(t, cwd, pool)}`;
+  const flags = ['--fastcgi', `/=${address}`, '--fastcgi-app', `/fpm-status=${address}`];
+  const port = await serving(t, cwd, ['.', '0', ...flags]);
+  assert.equal((await ask(port, '/')).text, 'front');
+  assert.equal(JSON.parse((await ask(port, '/fpm-status?json')).text).pool, 'www');
 });
 
 test('a FastCGI application may have the whole site', async (t) => {

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { GatewayError } from '../../http/gateway-error.js';
 import { parseKnownCgiHead } from '../cgi-response.js';
 import { type ScriptHead, type ScriptOutput, takeScriptHead } from '../script-answer.js';
-import type { Asking } from './binding.js';
+import type { Asking } from './link.js';
 import { encodeEnd, encodeStream, type RecordSink, STDIN } from './records.js';
 
 /** A request for the application, which is told what becomes of it. */
