@@ -9,6 +9,7 @@ import { Unread } from './unread.js';
 
 /** A request for the application, which is told what becomes of it. */
 export interface FastcgiCall extends Asking {
+  readonly method: string;
   /** Aborts when nobody wants an answer any more; asked for where a connection has to be made first. */
   readonly signal: AbortSignal;
   /** Everything but the body, as `encodeRequest` made it. Asked for once for each attempt. */
@@ -49,6 +50,8 @@ const PROTOCOL_STATUS: Readonly<Record<number, [status: 502 | 503, words: string
 
 /** A request on a connection, and the output that comes back. */
 export class Exchange implements ScriptOutput, RecordSink {
+  /** The client has all it is to have; the script may go on for a while, and nobody hears what it says. */
+  isAnswered = false;
   readonly #line: ExchangeLine;
   readonly #call: FastcgiCall;
   readonly #unread = new Unread();
@@ -158,13 +161,18 @@ export class Exchange implements ScriptOutput, RecordSink {
     return bytes;
   }
 
-  release(): void {
-    if (!this.#isFree) this.fail(new Error('nobody wants the rest of the answer'));
+  release(isAnswered: boolean): void {
     this.#unread.clear();
+    if (this.#isFree) return;
+    // What HEAD is not told may have no end.
+    this.isAnswered = isAnswered && this.#isSent && this.#call.method !== 'HEAD';
+    if (this.isAnswered) this.#line.resume();
+    else this.fail(new Error('nobody wants the rest of the answer'));
   }
 
   onStdout(bytes: Buffer): void {
     if (this.#isOver) throw new GatewayError(502, 'FastCGI records after the end of the request');
+    if (this.isAnswered) return;
     this.#unread.add(bytes);
   }
 
