@@ -115,8 +115,8 @@ function disposing(output: ScriptOutput, spool: SpooledBody | undefined): Script
   return {
     read: () => output.read(),
     rest: () => output.rest?.(),
-    release(isComplete) {
-      output.release(isComplete);
+    release(isAnswered) {
+      output.release(isAnswered);
       void spool.dispose();
     },
   };

@@ -136,7 +136,7 @@ export class FastcgiConnection implements ExchangeLine, Timed {
     }
     // A slow reader is none of the application's faults.
     const deadline = isMoreWanted ? this.#clock.after(this.#timeoutMs) : Number.POSITIVE_INFINITY;
-    if (this.#exchange === exchange) this.deadline = deadline;
+    if (this.#exchange === exchange && !exchange.isAnswered) this.deadline = deadline;
     return isMoreWanted;
   }
 }
