@@ -9,8 +9,7 @@ const stop = new AbortController();
 /** The first signal asks the command to stop cleanly, a second one does not wait for it. */
 function onSignal(reason: NettoolError, exitCode: number): () => void {
   return () => {
-    // Once the command has ended, it is over with what it says: an application that ran here may end itself so.
-    if (stop.signal.aborted) process.exit(process.exitCode ?? exitCode);
+    if (stop.signal.aborted) process.exit(exitCode);
     stop.abort(reason);
   };
 }
@@ -39,6 +38,10 @@ const io: Io = {
 // No process.exit at once: what is still on its way to a slow pipe would be lost.
 main(process.argv.slice(2), io).then((exitCode) => {
   process.exitCode = exitCode;
+  // An application that ran here may end the process with another one.
+  process.once('exit', () => {
+    process.exitCode = exitCode;
+  });
   leaveOpen();
 });
 

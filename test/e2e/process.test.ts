@@ -72,7 +72,7 @@ test('an application that ends the process itself at a signal cuts no request, a
     'app.mjs': `process.on('SIGTERM', async (signal) => { console.log('over'); process.kill(process.pid, signal); });
       export const fetch = () => new Promise((done) => {
         console.log('asked');
-        process.on('SIGTERM', () => setTimeout(done, 50, new Response('whole')));
+        setTimeout(done, 300, new Response('whole'));
       });`,
   });
   const server = spawnNettool(t, ['serve', 'app.mjs', '0'], { cwd });

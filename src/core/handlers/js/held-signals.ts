@@ -7,15 +7,28 @@ const LAST_WORDS_MS = 100;
 type Listener = (signal: NodeJS.Signals) => unknown;
 
 /**
- * Takes the listeners for the end of the process that an application sets up while it is loaded (Nitro, NestJS, Apollo
- * and many by hand): called at the signal, they would end the process with all its requests.
+ * Takes the listeners for the end of the process that an application sets up (Next.js, Nitro, NestJS, Apollo and many by
+ * hand): called at the signal, they would end the process with all its requests.
  */
 export class HeldSignals {
   readonly #known = new Map(ENDINGS.map((name) => [name, new Set(process.rawListeners(name))]));
   readonly #held = new Map<Listener, NodeJS.Signals>();
 
-  /** Takes those that have come since this was made. */
-  take(): void {
+  constructor() {
+    process.on('newListener', this.#watch);
+  }
+
+  /** What is set up from now on is not the application's. */
+  release(): void {
+    process.off('newListener', this.#watch);
+  }
+
+  readonly #watch = (event: string | symbol): void => {
+    // It is not there yet.
+    if (ENDINGS.some((name) => name === event)) queueMicrotask(() => this.#take());
+  };
+
+  #take(): void {
     for (const [name, known] of this.#known) {
       for (const listener of process.rawListeners(name)) {
         if (known.has(listener)) continue;

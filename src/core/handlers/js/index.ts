@@ -90,13 +90,14 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
   const settings: JsSettings = { requestTimeoutMs, isTrusted, logError, failed };
   const restoreOutput = options.output === undefined ? () => {} : divertOutput(options.output);
   const restoreMode = options.debug === true ? () => {} : setProductionMode();
+  const signals = new HeldSignals();
   const restore = (): void => {
+    signals.release();
     restoreOutput();
     restoreMode();
   };
   // Before the application is loaded: it may take the classes as it begins.
   replaceFetchClasses();
-  const signals = new HeldSignals();
   const found = await loadApplication(options, bootTimeoutMs).catch((error) => {
     const text =
       error instanceof Error && error.cause !== undefined ? describe(error.cause, wholeStacks) : '';
@@ -105,7 +106,6 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
     restore();
     throw error;
   });
-  signals.take();
   const { app, reason, isMade } = found;
   const { name: target = options.file, prefix = '', factory } = options;
   const mount = prefix === '' ? target : `--app ${prefix}=${target}`;

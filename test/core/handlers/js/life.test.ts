@@ -66,6 +66,24 @@ test('what an application does when its process is to end is done when it has an
   assert.deepEqual(told.closed, ['close', 'stop SIGTERM', 'once SIGINT']);
 });
 
+test('a server that never listened, as we do, is closed without an error', async (t) => {
+  const { handler } = await hostJs(
+    t,
+    `import { createServer } from 'node:http';
+    const server = createServer(() => {}).listen(1, () => setImmediate(() => process.on('SIGTERM', () => {
+      server.close((error) => globalThis.told(String(error)));
+    })));`,
+  );
+  const late = Promise.withResolvers<string>();
+  Object.assign(globalThis, { told: late.resolve });
+  const before = process.listenerCount('SIGTERM');
+  await nextTurn();
+  await nextTurn();
+  assert.equal(process.listenerCount('SIGTERM'), before);
+  await handler.close?.();
+  assert.equal(await late.promise, 'undefined');
+});
+
 test('an application with WebSockets is closed when they are all that is left', async (t) => {
   const { handler } = await hostJs(
     t,
