@@ -44,6 +44,7 @@ class Http2Connection implements AnyConnection, Origin, Timed {
   readonly isEncrypted: boolean;
   readonly tls: TlsDetails | undefined;
   readonly #session: ServerHttp2Session;
+  readonly #socket: Socket;
   readonly #context: ServerContext;
   readonly #running = new Set<Http2Exchange>();
 
@@ -52,6 +53,7 @@ class Http2Connection implements AnyConnection, Origin, Timed {
     this.isEncrypted = 'encrypted' in socket;
     this.tls = this.isEncrypted ? tlsDetails(socket as TLSSocket) : undefined;
     this.#session = session;
+    this.#socket = socket;
     this.#context = context;
     this.deadline = context.clock.after(context.timers.headMs);
     context.clock.watch(this);
@@ -75,12 +77,21 @@ class Http2Connection implements AnyConnection, Origin, Timed {
     this.closeReason = reason;
     if (reason === 'server') for (const exchange of this.#running) exchange.cut();
     this.#session.destroy();
+    // One that is closing in order waits for its socket, which a client that has broken off may never close.
+    this.#socket.destroy();
   }
 
   onDeadline(): void {
     if (this.#running.size > 0) return;
+    if (this.#session.closed) {
+      this.destroy(this.closeReason);
+      return;
+    }
     this.closeReason = 'timeout';
     this.#session.close();
+    // It closes its end, too, or it has vanished.
+    const { clock, timers } = this.#context;
+    this.deadline = clock.after(timers.keepAliveMs);
   }
 
   #begin(stream: ServerHttp2Stream, rawHeaders: readonly string[]): void {

@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
-import { type AddressInfo, createServer as createNetServer } from 'node:net';
+import { type AddressInfo, connect, createServer as createNetServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Duplex, Readable } from 'node:stream';
@@ -11,6 +11,7 @@ import { after, test } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { IncomingRequest } from '../../../../src/core/http/messages.js';
 import { serveHttp } from '../../../../src/core/http/server/index.js';
+import type { ServerEvent } from '../../../../src/core/http/server-types.js';
 import { exchange, RawClient, start, statuses, text } from './raw.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'engine-'));
@@ -244,6 +245,35 @@ test('HTTP/2: the signal aborts when the client resets its stream, and stopping 
   go.resolve();
   assert.equal((await answer).text, 'finished');
   await closed;
+});
+
+test('HTTP/2: a client that never closes its end neither keeps its place nor the server from stopping', async (t) => {
+  for (const [secure, waits] of [
+    [true, true],
+    [true, false],
+    [false, true],
+    [false, false],
+  ] as const) {
+    const gone = Promise.withResolvers<ServerEvent>();
+    const { port, server } = await start(t, undefined, {
+      ...(secure ? { tls } : { http2: 'prior-knowledge' }),
+      ...(waits && { timers: { headMs: 50, keepAliveMs: 50 } }),
+      events: ['connection-close'],
+      onEvent: gone.resolve,
+    });
+    const plain = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    t.after(() => plain.destroy());
+    const options = { socket: plain, ALPNProtocols: ['h2'], rejectUnauthorized: false, allowHalfOpen: true };
+    const client = secure ? connectTls(options) : plain;
+    client.on('error', () => {});
+    // A preface, and settings that set nothing.
+    client.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0');
+    await once(client, 'data');
+    client.pause();
+    if (!waits) await server.close();
+    const event = await gone.promise;
+    assert.equal('reason' in event && event.reason, waits ? 'timeout' : 'server');
+  }
 });
 
 test('HTTP/2: a client that opens no window does not hold its stream for ever', async (t) => {
