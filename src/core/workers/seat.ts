@@ -26,6 +26,8 @@ export class WorkerSeat {
   readonly assignment: Assignment;
   readonly #parent: Parent;
   readonly #accepts = new Map<number, Accept>();
+  /** The master is gone. */
+  #isAlone = false;
   #lastId = 0;
   readonly #asked = new Map<number, (figures: unknown) => void>();
   #hooks: SeatHooks = {};
@@ -37,7 +39,11 @@ export class WorkerSeat {
     this.#parent = parent;
     this.assignment = assignment;
     parent.listen((message, socket) => this.#receive(message as ToWorker, socket));
-    void parent.gone.then(() => this.#leave(0));
+    void parent.gone.then(() => {
+      this.#isAlone = true;
+      for (const resolve of this.#asked.values()) resolve(undefined);
+      this.#leave(0);
+    });
   }
 
   /** The connections of one of the master's listeners, until the function that comes back is called. */
@@ -49,11 +55,11 @@ export class WorkerSeat {
 
   /** The figures of all workers as the master has put them together; undefined when it is gone. */
   collect(): Promise<unknown> {
+    if (this.#isAlone) return Promise.resolve(undefined);
     const { promise, resolve } = Promise.withResolvers<unknown>();
     this.#lastId += 1;
     this.#asked.set(this.#lastId, resolve);
     this.#send({ type: 'ask', id: this.#lastId });
-    void this.#parent.gone.then(() => resolve(undefined));
     return promise;
   }
 

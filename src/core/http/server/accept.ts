@@ -111,8 +111,11 @@ export class Acceptor {
     // A handshake that fails is the client's affair.
     secure.on('error', () => secure.destroy());
     secure.once('close', () => clock.unwatch(timed));
+    const onEnd = (): void => void secure.destroy();
+    secure.once('end', onEnd);
     secure.once('secure', () => {
       clock.unwatch(timed);
+      secure.off('end', onEnd);
       // As tls.Server does: node:http2 waits for it. (A tls.Server would not tell whose PROXY header this was.)
       Object.assign(secure, { secureConnecting: false });
       if (secure.alpnProtocol === 'h2') this.#serveHttp2?.(secure, this.#context, peer);

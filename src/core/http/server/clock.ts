@@ -9,14 +9,19 @@ export interface Timed {
   slot?: number | undefined;
 }
 
+/** A tick that is so much too late was not late: the whole process stood still (stopped, frozen, suspended). */
+const HELD_UP_MS = 1000;
+
 /**
  * One coarse interval for every connection of a server: setting a time-out is storing a number, and nobody asks
- * the system for the time or formats a date per request. It stands still while nothing is watched.
+ * the system for the time or formats a date per request. It stands still while nothing is watched. Its time does not
+ * pass while the whole process is held up: what peers have sent meanwhile was not read yet.
  */
 export class Clock {
   /** Milliseconds, as of the last tick. */
   now = performance.now();
   readonly #tickMs: number;
+  #heldUpMs = 0;
   /** No Set: those leave tables behind that keep each other, and what was in them, from being collected young. */
   readonly #watched: Timed[] = [];
   readonly #heads = new Map<number, string>();
@@ -31,8 +36,8 @@ export class Clock {
 
   /** When something that starts now and may last so long is over. */
   after(ms: number): number {
-    // Standing still, it has to look: who asks now is watched from now on.
-    if (this.#timer === undefined) this.now = performance.now();
+    // While it stands still nobody keeps the time: a deadline from its last tick might be over before it begins.
+    if (this.#timer === undefined) this.now = this.#read();
     return this.now + ms + this.#tickMs;
   }
 
@@ -74,8 +79,15 @@ export class Clock {
     return head;
   }
 
+  /** The time by the system, without that in which the process was held up. */
+  #read(): number {
+    return performance.now() - this.#heldUpMs;
+  }
+
   #tick(): void {
-    this.now = performance.now();
+    const lateMs = this.#timer === undefined ? 0 : this.#read() - this.now - this.#tickMs;
+    if (lateMs > HELD_UP_MS) this.#heldUpMs += lateMs;
+    this.now = this.#read();
     const time = Date.now();
     if (Math.floor(time / 1000) !== this.#second) {
       this.#second = Math.floor(time / 1000);

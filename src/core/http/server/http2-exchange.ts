@@ -13,10 +13,19 @@ import { type Origin, type RequestOwner, ServerRequest } from './request.js';
 import { discardBody, isEventStream } from './send-content.js';
 import { Refusal } from './status.js';
 
+/** The connection of a stream. */
+export interface Http2Origin extends Origin {
+  /** What the system has taken for it so far, in bytes of all streams; undefined where nobody knows. */
+  readonly bytesSent: number | undefined;
+}
+
+/** So much must go out for a client to count as one that reads: more than answers to its pings. */
+const PROGRESS_BYTES = 4096;
+
 /** One stream of HTTP/2: a request and its answer. */
 export class Http2Exchange implements Timed, RequestOwner, BodyOwner {
   deadline = Number.POSITIVE_INFINITY;
-  readonly origin: Origin;
+  readonly origin: Http2Origin;
   readonly times: [number, number, number];
   readonly request: ServerRequest;
   content: BodyReader | undefined;
@@ -26,6 +35,8 @@ export class Http2Exchange implements Timed, RequestOwner, BodyOwner {
   #outcome = { status: 499, bytes: 0, aborted: true, error: undefined as unknown };
   #told: Error | undefined;
   #bytesSeen = -1;
+  /** What its connection had sent when it was last seen to be read. */
+  #sentBefore = 0;
   #isEndless = false;
   /** It was endless, and that is all of it. */
   #isEnded = false;
@@ -33,7 +44,7 @@ export class Http2Exchange implements Timed, RequestOwner, BodyOwner {
   constructor(
     stream: ServerHttp2Stream,
     context: ServerContext,
-    origin: Origin,
+    origin: Http2Origin,
     rawHeaders: readonly string[],
   ) {
     this.origin = origin;
@@ -106,7 +117,10 @@ export class Http2Exchange implements Timed, RequestOwner, BodyOwner {
   }
 
   onDeadline(): void {
-    this.#stream.close(constants.NGHTTP2_CANCEL);
+    const { bytesSent = 0 } = this.origin;
+    // Of a file, or what is written in one piece, no stream tells how far it is: its connection does.
+    if (this.#stream.headersSent && bytesSent >= this.#sentBefore + PROGRESS_BYTES) this.#postpone();
+    else this.#stream.close(constants.NGHTTP2_CANCEL);
   }
 
   #refuse(refusal: Refusal): void {
@@ -223,14 +237,16 @@ export class Http2Exchange implements Timed, RequestOwner, BodyOwner {
 
   /** A client that opens no window holds what it asked for (the "HTTP/2 bomb"): not for ever. */
   #watchSending(): void {
-    const { clock, timers } = this.#context;
     const stream = this.#stream;
-    const postpone = (): void => {
-      this.deadline =
-        stream.writableLength > 0 || stream.writableEnded ? clock.after(timers.sendMs) : Infinity;
-    };
-    if (stream.listenerCount('drain') === 0) stream.on('drain', postpone);
-    queueMicrotask(postpone);
+    if (stream.listenerCount('drain') === 0) stream.on('drain', () => this.#postpone());
+    queueMicrotask(() => this.#postpone());
+  }
+
+  #postpone(): void {
+    const { clock, timers } = this.#context;
+    const { writableLength, writableEnded } = this.#stream;
+    this.#sentBefore = this.origin.bytesSent ?? 0;
+    this.deadline = writableLength > 0 || writableEnded ? clock.after(timers.sendMs) : Infinity;
   }
 
   #closed(): void {

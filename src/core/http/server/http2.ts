@@ -5,8 +5,8 @@ import type { TlsDetails } from '../messages.js';
 import type { CloseReason } from '../server-types.js';
 import type { Timed } from './clock.js';
 import type { AnyConnection, ServerContext } from './context.js';
-import { Http2Exchange } from './http2-exchange.js';
-import { type Origin, type Peer, tlsDetails } from './request.js';
+import { Http2Exchange, type Http2Origin } from './http2-exchange.js';
+import { type Peer, tlsDetails } from './request.js';
 
 /** Streams a client may open and reset, and frames it may get wrong, before it is taken for an attack. */
 const PATIENCE = {
@@ -36,7 +36,7 @@ export function serveHttp2(socket: Socket, context: ServerContext, peer: Peer, f
   context.opened(new Http2Connection(session, socket, context, peer));
 }
 
-class Http2Connection implements AnyConnection, Origin, Timed {
+class Http2Connection implements AnyConnection, Http2Origin, Timed {
   deadline: number;
   requests = 0;
   closeReason: CloseReason = 'client';
@@ -65,6 +65,12 @@ class Http2Connection implements AnyConnection, Origin, Timed {
       context.clock.unwatch(this);
       context.closed(this);
     });
+  }
+
+  get bytesSent(): number | undefined {
+    // Not a public name: the public one knows nothing of what node:http2 writes past the socket.
+    const handle = (this.#socket as unknown as { _handle?: { bytesWritten?: number } | null })._handle;
+    return handle?.bytesWritten;
   }
 
   drain(isLate: boolean): void {

@@ -16,8 +16,11 @@ interface Bucket {
   filledAt: number;
 }
 
-/** 429 with `Retry-After` for addresses that ask too often: a token bucket each, as large as the limit. */
-export function limitRequests(limit: RateLimit, now: () => number = Date.now): Wrapper {
+/**
+ * 429 with `Retry-After` for addresses that ask too often: a token bucket each, as large as the limit. The time is not
+ * that of the day, which may be set back: buckets would be empty until it comes again.
+ */
+export function limitRequests(limit: RateLimit, now: () => number = () => performance.now()): Wrapper {
   const { requests, perMs } = limit;
   const buckets = new Map<string, Bucket>();
   const take = (address: string): number => {

@@ -69,6 +69,14 @@ test('TLS: a plain request on the same port is sent to https', async (t) => {
   assert.deepEqual(seen, []);
 });
 
+test('TLS: a client that leaves in the middle of the handshake is gone at once', async (t) => {
+  const { port } = await start(t, undefined, { tls, timers: { headMs: 60_000 } });
+  const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true }).resume();
+  // The start of a ClientHello, and the end of the connection.
+  client.end(Buffer.from('1603010200010001fc0303', 'hex'));
+  await once(client, 'close', { signal: AbortSignal.timeout(20_000) });
+});
+
 test('TLS: another certificate serves the connections to come', async (t) => {
   const { port, server } = await start(t, undefined, { tls });
   server.setTlsIdentity(makeIdentity('two'));
@@ -289,6 +297,33 @@ test('HTTP/2: a client that opens no window does not hold its stream for ever', 
   session.destroy();
   const event = events.find(({ type }) => type === 'request');
   assert.equal(event?.type === 'request' && event.aborted, true);
+});
+
+test('HTTP/2: a client that reads slowly gets all of a file or text, however long that takes', async (t) => {
+  const file = join(folder, 'large');
+  writeFileSync(file, Buffer.alloc(2_000_000, 'x'));
+  const sendMs = 80;
+  const { port } = await start(
+    t,
+    ({ path }) =>
+      path === '/file'
+        ? { status: 200, headers: [], body: { fd: openSync(file, 'r'), offset: 0, length: 2_000_000 } }
+        : text('x'.repeat(2_000_000)),
+    { http2: 'prior-knowledge', timers: { sendMs } },
+  );
+  const session = connectHttp2(`http://127.0.0.1:${port}`);
+  t.after(() => session.destroy());
+  for (const path of ['/file', '/text']) {
+    const startedAt = performance.now();
+    let bytes = 0;
+    for await (const piece of session.request({ ':path': path })) {
+      bytes += (piece as Buffer).length;
+      // As much as the window takes a few times in a time-out: never quiet for that long, but much longer in all.
+      await new Promise((resolve) => setTimeout(resolve, sendMs / 20));
+    }
+    assert.equal(bytes, 2_000_000);
+    assert.ok(performance.now() - startedAt > 2 * sendMs, 'it was too fast to show anything');
+  }
 });
 
 const V2 = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');

@@ -176,6 +176,18 @@ test('an address that asks too often gets 429 and when to come back, others are 
   assert.deepEqual([from('10.0.0.1').status, from('10.0.0.1').status], [200, 429]);
 });
 
+test('a clock that is set back empties no bucket', (t) => {
+  const handler = wrap(hello, limitRequests({ requests: 1, perMs: 1000 }));
+  const ask = () =>
+    handler.handle({ remoteAddress: '10.0.0.1', headers: [] } as unknown as IncomingRequest) as HttpResponse;
+  assert.equal(ask().status, 200);
+  const before = Date.now() - 3_600_000;
+  t.mock.method(Date, 'now', () => before);
+  const { status, headers } = ask();
+  assert.equal(status, 429);
+  assert.ok(headers.some(([name, value]) => name === 'Retry-After' && value === '1'));
+});
+
 test('IPv6 addresses of one /64 count as one', () => {
   const handler = wrap(
     hello,
