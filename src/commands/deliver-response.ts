@@ -5,6 +5,7 @@ import type { Context } from './context.js';
 import { exitCodeFor, exitCodeForStatus } from './exit-codes.js';
 import type { Expectations } from './expectations.js';
 import { isReaderGone, pipeBody, readExcerpt, showBody } from './output/body.js';
+import type { TextClaim } from './output/body-text.js';
 import { formatSize } from './output/units.js';
 import { writeDocument } from './response-document.js';
 import type { Saved, SaveTarget } from './save-response.js';
@@ -86,17 +87,25 @@ function tellEmpty({ context, followed, flags }: Delivery): void {
 async function show(delivery: Delivery): Promise<void> {
   const { context, followed, flags, content } = delivery;
   const { headers } = followed.response;
-  const { getCharset, getMediaType, isJsonType } = await import('../core/http/body.js');
+  const { getMediaType, isJsonType } = await import('../core/http/body.js');
   const type = getMediaType(headers);
   const isLines = /^(text\/event-stream|application\/(x-)?(ndjson|jsonl|json-seq|jsonlines))$/.test(type);
   const markup = type === 'text/html' || /[/+]xml$/.test(type);
   const kind = {
     kind: flags.stream === true || isLines ? 'lines' : isJsonType(type) ? 'json' : markup ? 'markup' : 'text',
     isHtml: type === 'text/html',
-    charset: getCharset(headers),
+    ...(await readClaim(delivery)),
   } as const;
   if (await showBody(content.stream(), kind, context.io.stdout, context.style.stdout)) return;
   talk(context, 'note: the body is binary and not shown on a terminal; save it with -o FILE or pipe it');
+}
+
+async function readClaim({ followed }: Delivery): Promise<TextClaim> {
+  const { getCharset, getMediaType, isJsonType } = await import('../core/http/body.js');
+  const { headers } = followed.response;
+  const type = getMediaType(headers);
+  const isText = type.startsWith('text/') || isJsonType(type) || /[/+]xml$|javascript$/.test(type);
+  return { isText, charset: getCharset(headers) };
 }
 
 /** A reader that has gone away ends the output, not the run. */
@@ -141,9 +150,8 @@ function tellSaved(context: Context, { path, sizeBytes, receivedBytes }: Saved, 
 /** An error page never becomes the file; its start goes where people look. */
 async function printExcerpt(delivery: Delivery): Promise<void> {
   const { context, followed, beforeOutput, content } = delivery;
-  const { getCharset } = await import('../core/http/body.js');
   const stream = content.stream();
-  const text = await readExcerpt(stream, getCharset(followed.response.headers), EXCERPT_BYTES);
+  const text = await readExcerpt(stream, await readClaim(delivery), EXCERPT_BYTES);
   stream.destroy();
   followed.response.body.destroy();
   beforeOutput();

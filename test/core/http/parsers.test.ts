@@ -157,6 +157,7 @@ test('names of downloads cannot leave the folder, hide or carry controls', () =>
   for (const [field, expected] of [
     ['attachment', 'file.txt'],
     ['attachment; filename=plain.txt', 'plain.txt'],
+    ['attachment; filename=a b c.txt ; size=3', 'a b c.txt'],
     ['attachment; filename="a \\"b\\".txt"', 'a _b_.txt'],
     ['attachment; filename="x"; filename*=UTF-8\'\'%e2%82%ac.txt', '€.txt'],
     ["attachment; filename*=iso-8859-1''caf%e9", 'café'],
