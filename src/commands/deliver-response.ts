@@ -56,7 +56,9 @@ export async function deliver(delivery: Delivery): Promise<number> {
   if (failures.length > 0) return exitCodeFor('EXPECTATION_FAILED');
   if (flags.expect !== undefined && expectations.acceptsStatus(status)) return 0;
   const exitCode = exitCodeForStatus(status);
-  if (exitCode !== 0 && !context.json && target === undefined) tellEmpty(delivery);
+  // What OPTIONS asks for is in the header fields.
+  const isTold = exitCode !== 0 || followed.request.method === 'OPTIONS';
+  if (isTold && !context.json && target === undefined) tellEmpty(delivery);
   return exitCode;
 }
 
@@ -81,7 +83,8 @@ async function print(delivery: Delivery): Promise<void> {
 function tellEmpty({ context, followed, flags }: Delivery): void {
   const { status, reason, wireSizeBytes } = followed.response;
   if (wireSizeBytes > 0 || toPrintParts(flags, followed.request.method) !== 'b') return;
-  talk(context, `note: ${`${status} ${reason}`.trim()}, without a body`);
+  const more = followed.request.method === 'OPTIONS' ? '; -i shows the header fields' : '';
+  talk(context, `note: ${`${status} ${reason}`.trim()}, without a body${more}`);
 }
 
 async function show(delivery: Delivery): Promise<void> {

@@ -149,6 +149,8 @@ test('--har writes what was sent and answered, secrets masked, readable by its o
   assert.equal(entry.request.postData.text, '{"a":"1"}');
   assert.ok(Object.values(entry.timings).every((ms) => typeof ms === 'number'));
   assert.equal((await run([...argv.slice(0, -1), 'missing/x.har'], { cwd })).code, 23);
+  const dash = await run([...argv.slice(0, -1), '-', '-o', 'body'], { cwd });
+  assert.equal(JSON.parse(dash.stdout).log.version, '1.2');
   // What is not a regular file is written to, not replaced.
   symlinkSync('real.har', join(cwd, 'link.har'));
   assert.equal((await run([...argv.slice(0, -1), 'link.har'], { cwd })).code, 0);
