@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
-import { createServer as createTlsServer } from 'node:tls';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import type { NettoolError } from '../../../src/core/errors.js';
 import { collect } from '../../../src/core/http/body.js';
 import { type ClientResponse, type SendOptions, send } from '../../../src/core/http/client.js';
 import type { HeaderList } from '../../../src/core/http/messages.js';
 import { closedPort, listen, startFixedStub, startStub } from '../../helpers/stub-server.js';
+import { tempDir } from '../../helpers/temp-dir.js';
 
 const OPTIONS: SendOptions = { connectTimeoutMs: 10_000, idleTimeoutMs: 60_000 };
 
@@ -374,6 +377,36 @@ test('what is wrong with a certificate is said, and insecure speaks to it all th
   });
   assert.equal(expired.code, 'TLS_CERTIFICATE');
   assert.match(expired.message, /expired \(valid to Jan {2}2 00:00:00 2020 GMT\)/);
+});
+
+test('a key that is too short is named, and other failures of TLS have their hints', async (t) => {
+  const folder = tempDir(t);
+  const request = 'req -x509 -newkey rsa:1024 -nodes -keyout key -out crt -days 2 -subj /CN=localhost';
+  execFileSync('openssl', [...request.split(' '), '-addext', 'subjectAltName=DNS:localhost'], {
+    cwd: folder,
+    stdio: 'pipe',
+  });
+  const [key, cert] = ['key', 'crt'].map((name) => readFileSync(join(folder, name)));
+  const tls = (options: TlsOptions) => {
+    const server = createTlsServer({ ...certificate('localhost'), ...options });
+    server.on('tlsClientError', () => {});
+    return listen(t, server);
+  };
+  const weak = await tls({ key, cert, ciphers: 'DEFAULT@SECLEVEL=0' });
+  const weakness = await failureOf(`https://localhost:${weak}/`, { tls: { ca: String(cert) } });
+  assert.match(weakness.message, /its key is too short \(1024 bits\)/);
+
+  const trusting = { ca: certificate('localhost').cert.toString() };
+  const old = await failureOf(`https://localhost:${await tls({ maxVersion: 'TLSv1.2' })}/`, {
+    tls: { ...trusting, minVersion: '1.3' },
+  });
+  assert.match(old.hint ?? '', /does not speak TLS 1\.3 or newer/);
+
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const port = await tls({ requestCert: true, maxVersion });
+    const refused = await failureOf(`https://localhost:${port}/`, { tls: trusting });
+    assert.deepEqual([refused.code, refused.hint?.includes('--cert FILE')], ['TLS_HANDSHAKE', true]);
+  }
 });
 
 test('https to a server that speaks plain http is a failed handshake', async (t) => {
