@@ -16,6 +16,7 @@ import type { ExchangeFailure, ExchangeOwner } from './http-exchange.js';
 import type { Exchange, Lane } from './lane.js';
 import { type ExchangePlace, openExchange } from './open-exchange.js';
 import type { SettledOptions } from './options.js';
+import { isPythonFile } from './target.js';
 import { tracebackPage } from './traceback-page.js';
 import { WebSocketExchange } from './websocket-exchange.js';
 import { isWebSocketRequest, refuseHandshake, WebSockets } from './websockets.js';
@@ -263,7 +264,7 @@ export class PythonHost implements ExchangeOwner {
 
   #startWatching(): void {
     this.#watch = watchFolders({
-      accepts: (name) => name.endsWith('.py'),
+      accepts: isPythonFile,
       // A reload that fails has told why; the next change tries again.
       onChange: (name) => void this.reload(`${name} has changed`).catch(() => {}),
     });

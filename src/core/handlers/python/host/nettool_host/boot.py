@@ -111,7 +111,7 @@ def source_files():
     """The application's own loaded modules: what a watcher looks at."""
     for module in list(sys.modules.values()):
         path = getattr(module, "__file__", None)
-        if isinstance(path, str) and path.endswith(".py") and "site-packages" not in path:
+        if isinstance(path, str) and path.endswith((".py", ".wsgi")) and "site-packages" not in path:
             if not path.startswith((sys.base_prefix, os.path.dirname(__file__))):
                 yield os.path.abspath(path)
 
