@@ -79,8 +79,8 @@ const FOUND: ReadonlyArray<
     'wsgi',
   ],
   [
-    'a file as mod_wsgi has it, of the name of a package',
-    { 'shop/__init__.py': 'X = 1\n', 'shop.wsgi': `from shop import X\n${named(WSGI, 'application')}` },
+    'a file as mod_wsgi has it, of the name of a module',
+    { 'shop.py': 'X = 1\n', 'shop.wsgi': `from shop import X\n${named(WSGI, 'application')}` },
     'shop.wsgi',
     'shop_wsgi:application',
     'wsgi',

@@ -86,12 +86,12 @@ def is_script(place, config):
 
 
 def load_script(module, folder, place):
-    from importlib.machinery import SourceFileLoader
-    from importlib.util import module_from_spec, spec_from_loader
-
-    loader = SourceFileLoader(module, os.path.join(folder, os.path.basename(place)))
-    loaded = sys.modules[module] = module_from_spec(spec_from_loader(module, loader))
-    loader.exec_module(loaded)
+    """Without importlib, whose cached bytecode of shop.wsgi would be taken for that of shop.py."""
+    path = os.path.join(folder, os.path.basename(place))
+    loaded = sys.modules[module] = type(sys)(module)
+    loaded.__file__ = path
+    with open(path, "rb") as file:
+        exec(compile(file.read(), path, "exec"), vars(loaded))
     return loaded
 
 
