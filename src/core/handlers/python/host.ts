@@ -237,11 +237,12 @@ export class PythonHost implements ExchangeOwner {
   #tellApplication(): void {
     const { kind, target, ask, reason, framework, executable, version } = this.application;
     const { prefix, workers, threads, onEvent } = this.#options;
+    const mount = prefix === '' ? '' : `--app ${prefix}=`;
     onEvent({
       type: 'application',
       kind,
       target,
-      equivalent: `${shellWord(ask)} --${kind} --python ${shellWord(executable)}`,
+      equivalent: `${mount}${shellWord(ask)} --${kind} --python ${shellWord(executable)}`,
       reason,
       framework,
       prefix,
