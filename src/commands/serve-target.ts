@@ -112,9 +112,8 @@ async function toTarget(
   const path = resolve(context.io.cwd, name);
   const stat = statSync(path, { throwIfNoEntry: false });
   const wantsPython = (flags.wsgi === true || flags.asgi === true) && !JS_PROGRAM.test(name);
-  const { isPythonTarget } = await import('../core/handlers/python/target.js');
-  const isModule = isPythonTarget(name) && !/\.py(?::|$)/.test(name);
-  if (!isModule && !wantsPython) refuseMissing(name, context.io.cwd);
+  const { isPythonModule, isPythonTarget } = await import('../core/handlers/python/target.js');
+  if (!isPythonModule(name) && !wantsPython) refuseMissing(name, context.io.cwd);
   if (!isPlain && (wantsPython || (isPythonTarget(name) && !stat?.isDirectory()))) {
     return toPython(name, prefix, options);
   }

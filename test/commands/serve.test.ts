@@ -289,6 +289,13 @@ const REFUSED: ReadonlyArray<readonly [why: string, code: number, argv: readonly
       ['app', '0'],
       /no such file or directory\)\nhint: app\.py is there/,
     ],
+    ['a .wsgi file that is missing', 26, ['none/site.wsgi', '0'], /site\.wsgi \(no such file or directory\)/],
+    [
+      'a module as gunicorn takes it',
+      1,
+      ['shop.wsgi', '0', '--python', 'none'],
+      /no Python interpreter at none/,
+    ],
     [
       'a module with .py inside its name',
       1,

@@ -79,6 +79,27 @@ const FOUND: ReadonlyArray<
     'wsgi',
   ],
   [
+    'a file as mod_wsgi has it, of the name of a module',
+    { 'shop.py': 'X = 1\n', 'shop.wsgi': `from shop import X\n${named(WSGI, 'application')}` },
+    'shop.wsgi',
+    'shop_wsgi:application',
+    'wsgi',
+  ],
+  [
+    'a program without an ending',
+    { 'bin/run-it': `#!/usr/bin/python3\n${named(ASGI, 'api')}` },
+    'bin/run-it:api',
+    'run_it:api',
+    'asgi',
+  ],
+  [
+    'a module without its callable',
+    { 'shop/__init__.py': '', 'shop/wsgi.py': named(WSGI, 'application') },
+    'shop.wsgi',
+    'shop.wsgi:application',
+    'wsgi',
+  ],
+  [
     'an object that is called asynchronously',
     {
       'm.py': `class A:\n    ${ASGI.replace('NAME(', '__call__(self, ').replaceAll('\n', '\n    ')}\napp = A()\n`,

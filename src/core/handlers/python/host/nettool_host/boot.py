@@ -31,6 +31,7 @@ def main():
     dump_stacks_on_quit()
     leave_the_end_to_the_front()
     sys.argv[:] = [config["target"]]
+    worker = os.getpid()
     try:
         found = discover.find(config)
         expected = config.get("expected", found.kind)
@@ -42,6 +43,8 @@ def main():
     except StartupFailed as problem:
         fail(control, str(problem).strip().splitlines()[-1], str(problem))
     except BaseException as problem:  # SystemExit of a module included
+        if os.getpid() != worker:
+            raise  # something the application has forked has come out of it: it ends as it says
         fail(control, *report(problem))
 
 
@@ -108,7 +111,7 @@ def source_files():
     """The application's own loaded modules: what a watcher looks at."""
     for module in list(sys.modules.values()):
         path = getattr(module, "__file__", None)
-        if isinstance(path, str) and path.endswith(".py") and "site-packages" not in path:
+        if isinstance(path, str) and path.endswith((".py", ".wsgi")) and "site-packages" not in path:
             if not path.startswith((sys.base_prefix, os.path.dirname(__file__))):
                 yield os.path.abspath(path)
 

@@ -40,7 +40,7 @@ def find(config):
         found = find_django(folder, module, config)
         found.ask = place
         return found
-    loaded = importlib.import_module(module)
+    loaded = load_script(module, folder, place) if is_script(place, config) else importlib.import_module(module)
     attribute, value, reason = pick(loaded, name, config)
     kind = config.get("kind") or kind_of(value)
     if config.get("kind"):
@@ -72,7 +72,27 @@ def locate(target, cwd):
         return locate_file(os.path.abspath(path)) + (name or None, place)
     if os.path.isfile(path + ".py") and os.sep in place:
         return locate_file(os.path.abspath(path + ".py")) + (name or None, place + ".py")
+    if os.path.isfile(path) and (os.sep in place or place.endswith(".wsgi")):
+        # A name of its own: shop.wsgi imports the package shop.
+        module = re.sub(r"\W", "_", os.path.basename(path))
+        return os.path.dirname(os.path.abspath(path)), module, name or None, place
     return cwd, place, name or None, place
+
+
+def is_script(place, config):
+    """Python in a file of another name: what Apache's mod_wsgi runs (`site.wsgi`), programs without an ending."""
+    path = os.path.join(config.get("cwd") or os.getcwd(), place)
+    return not place.endswith(".py") and (place.endswith(".wsgi") or os.sep in place) and os.path.isfile(path)
+
+
+def load_script(module, folder, place):
+    """Without importlib, whose cached bytecode of shop.wsgi would be taken for that of shop.py."""
+    path = os.path.join(folder, os.path.basename(place))
+    loaded = sys.modules[module] = type(sys)(module)
+    loaded.__file__ = path
+    with open(path, "rb") as file:
+        exec(compile(file.read(), path, "exec"), vars(loaded))
+    return loaded
 
 
 def locate_file(path):

@@ -1,5 +1,6 @@
 """Calls a WSGI application (PEP 3333). One slot is one stream and one thread: it answers one request at a time."""
 
+import os
 import sys
 from collections import deque
 from io import BytesIO
@@ -50,6 +51,7 @@ class Slot:
         self.lock = allocate_lock()
         self.answer = None
         self.file_reply = None
+        self.owner = os.getpid()
         self.base = {
             "SCRIPT_NAME": "",
             "SERVER_SOFTWARE": settings["server_software"],
@@ -78,8 +80,12 @@ class Slot:
                         break
                     self.handle(*job)
                 self.flush()
-        except (ConnectionError, BrokenPipeError):
+        except ConnectionError:
             return  # the front is gone
+        except OSError:
+            if os.getpid() == self.owner:
+                raise
+            sys.exit()  # a fork that came back from the application: there is nobody it could answer
 
     def take(self, found):
         for ident, kind, flags, number, head, body in found:
@@ -182,6 +188,8 @@ class Slot:
         except ClientDisconnected:
             answer.abandon()
         except BaseException as problem:
+            if os.getpid() != self.owner:
+                raise
             answer.fail(problem)
         finally:
             if hasattr(result, "close"):
