@@ -39,8 +39,10 @@ function viewDev(event: RequestEvent, style: Style): string {
   return `${time} ${style.bold(escapeLine(event.method))} ${escapeLine(event.target)} ${status} ${details}${left}`;
 }
 
-/** `, 0.1 ms queued, 8.0 ms in worker 4711, 3.0 ms from http://127.0.0.1:3000/, id …`: what of it is known. */
+/** `, 0.1 ms queued, 8.0 ms in worker 4711, 3.0 ms from http://127.0.0.1:3000/, id …`: what of it is known, and why it was refused. */
 function viewService({
+  status,
+  reason,
   queueMs,
   workerMs,
   workerPid,
@@ -51,7 +53,9 @@ function viewService({
   const parts: string[] = [];
   if (workerMs !== undefined || upstream !== undefined) parts.push(`${queueMs.toFixed(1)} ms queued`);
   if (workerMs !== undefined) parts.push(`${workerMs.toFixed(1)} ms in worker ${workerPid ?? '?'}`);
-  if (upstream !== undefined)
+  // Of a failure it stands in a line of its own.
+  if (reason !== undefined && status < 500) parts.push(reason);
+  else if (upstream !== undefined)
     parts.push(`${upstreamMs === undefined ? 'no answer' : `${upstreamMs.toFixed(1)} ms`} from ${upstream}`);
   if (requestId !== undefined) parts.push(`id ${requestId}`);
   return parts.map((part) => `, ${escapeLine(part)}`).join('');

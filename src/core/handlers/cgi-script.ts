@@ -71,7 +71,7 @@ export async function findScript(request: IncomingRequest, source: ScriptSource)
 }
 
 /** Whether the script itself was asked for without an encoded slash, which would name another file than it says. */
-function isSentAs(scriptName: string, rawPath: string): boolean {
+export function isSentAs(scriptName: string, rawPath: string): boolean {
   const encoded = rawPath.search(/%(?:2f|5c)/i);
   if (encoded === -1) return true;
   const before = parseTarget(rawPath.slice(0, encoded))?.path;

@@ -1,9 +1,9 @@
 import { realpathSync, statSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import type { IncomingRequest } from '../../http/messages.js';
-import { parseTarget, toBytePath } from '../../http/target.js';
+import { toBytePath } from '../../http/target.js';
 import type { ScriptPlace } from '../cgi-env.js';
-import { pathBelow, toBytes } from '../cgi-script.js';
+import { isSentAs, pathBelow, toBytes } from '../cgi-script.js';
 import { endsInExtension } from '../script-extension.js';
 
 /** Where scripts are, and what they are called. */
@@ -70,7 +70,8 @@ export class ScriptLocator {
     if (/[\\\0]|\/\.(?!well-known(?:\/|$))/.test(script ?? below)) return undefined;
     const router = `/${index}`;
     // Decoded it would be another path; the script that routes everything sees it as it was sent.
-    if (/%2f/i.test(rawPath) && !isSentAs(script && prefix + script, rawPath)) return this.#look(router);
+    const isPlain = script === undefined ? !/%2f/i.test(rawPath) : isSentAs(prefix + script, rawPath);
+    if (!isPlain) return this.#look(router);
     if (script !== undefined) {
       const place = this.#look(script);
       if (place === undefined) return 'missing';
@@ -119,12 +120,6 @@ function splitScript(path: string, extensions: readonly string[]): string | unde
     if (endsInExtension(head, extensions)) return head;
     if (end === -1) return undefined;
   }
-}
-
-/** Whether a script was asked for by its own path, no encoded slash in it. */
-function isSentAs(script: string | undefined, rawPath: string): boolean {
-  const literal = parseTarget(rawPath.replace(/%2f.*$/i, ''))?.path;
-  return script !== undefined && (literal === script || literal?.startsWith(`${script}/`) === true);
 }
 
 /** Whether a file is there, and below the root, if that matters. */
