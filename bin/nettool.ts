@@ -38,6 +38,10 @@ const io: Io = {
 // No process.exit at once: what is still on its way to a slow pipe would be lost.
 main(process.argv.slice(2), io).then((exitCode) => {
   process.exitCode = exitCode;
+  // An application that ran here may end the process with another one.
+  process.once('exit', () => {
+    process.exitCode = exitCode;
+  });
   leaveOpen();
 });
 

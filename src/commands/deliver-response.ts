@@ -5,6 +5,7 @@ import type { Context } from './context.js';
 import { exitCodeFor, exitCodeForStatus } from './exit-codes.js';
 import type { Expectations } from './expectations.js';
 import { isReaderGone, pipeBody, readExcerpt, showBody } from './output/body.js';
+import type { TextClaim } from './output/body-text.js';
 import { formatSize } from './output/units.js';
 import { writeDocument } from './response-document.js';
 import type { Saved, SaveTarget } from './save-response.js';
@@ -55,7 +56,9 @@ export async function deliver(delivery: Delivery): Promise<number> {
   if (failures.length > 0) return exitCodeFor('EXPECTATION_FAILED');
   if (flags.expect !== undefined && expectations.acceptsStatus(status)) return 0;
   const exitCode = exitCodeForStatus(status);
-  if (exitCode !== 0 && !context.json && target === undefined) tellEmpty(delivery);
+  // What OPTIONS asks for is in the header fields.
+  const isTold = exitCode !== 0 || followed.request.method === 'OPTIONS';
+  if (isTold && !context.json && target === undefined) tellEmpty(delivery);
   return exitCode;
 }
 
@@ -80,23 +83,32 @@ async function print(delivery: Delivery): Promise<void> {
 function tellEmpty({ context, followed, flags }: Delivery): void {
   const { status, reason, wireSizeBytes } = followed.response;
   if (wireSizeBytes > 0 || toPrintParts(flags, followed.request.method) !== 'b') return;
-  talk(context, `note: ${`${status} ${reason}`.trim()}, without a body`);
+  const more = followed.request.method === 'OPTIONS' ? '; -i shows the header fields' : '';
+  talk(context, `note: ${`${status} ${reason}`.trim()}, without a body${more}`);
 }
 
 async function show(delivery: Delivery): Promise<void> {
   const { context, followed, flags, content } = delivery;
   const { headers } = followed.response;
-  const { getCharset, getMediaType, isJsonType } = await import('../core/http/body.js');
+  const { getMediaType, isJsonType } = await import('../core/http/body.js');
   const type = getMediaType(headers);
   const isLines = /^(text\/event-stream|application\/(x-)?(ndjson|jsonl|json-seq|jsonlines))$/.test(type);
   const markup = type === 'text/html' || /[/+]xml$/.test(type);
   const kind = {
     kind: flags.stream === true || isLines ? 'lines' : isJsonType(type) ? 'json' : markup ? 'markup' : 'text',
     isHtml: type === 'text/html',
-    charset: getCharset(headers),
+    ...(await readClaim(delivery)),
   } as const;
   if (await showBody(content.stream(), kind, context.io.stdout, context.style.stdout)) return;
   talk(context, 'note: the body is binary and not shown on a terminal; save it with -o FILE or pipe it');
+}
+
+async function readClaim({ followed }: Delivery): Promise<TextClaim> {
+  const { getCharset, getMediaType, isJsonType } = await import('../core/http/body.js');
+  const { headers } = followed.response;
+  const type = getMediaType(headers);
+  const isText = type.startsWith('text/') || isJsonType(type) || /[/+]xml$|javascript$/.test(type);
+  return { isText, charset: getCharset(headers) };
 }
 
 /** A reader that has gone away ends the output, not the run. */
@@ -141,9 +153,8 @@ function tellSaved(context: Context, { path, sizeBytes, receivedBytes }: Saved, 
 /** An error page never becomes the file; its start goes where people look. */
 async function printExcerpt(delivery: Delivery): Promise<void> {
   const { context, followed, beforeOutput, content } = delivery;
-  const { getCharset } = await import('../core/http/body.js');
   const stream = content.stream();
-  const text = await readExcerpt(stream, getCharset(followed.response.headers), EXCERPT_BYTES);
+  const text = await readExcerpt(stream, await readClaim(delivery), EXCERPT_BYTES);
   stream.destroy();
   followed.response.body.destroy();
   beforeOutput();

@@ -3,7 +3,8 @@ import { NettoolError, toNettoolError } from '../core/errors.js';
 import type { ClientResponse } from '../core/http/client.js';
 import type { FollowedResponse } from '../core/http/redirects.js';
 import type { Verifier } from './checksum.js';
-import { type OutputFile, type PartNote, writeAll } from './output/file.js';
+import { type OutputFile, writeAll } from './output/file.js';
+import type { PartNote } from './output/part-note.js';
 import type { TransferJob } from './transfer.js';
 
 /** A file to be fetched in ranges, and the answer to the request for its first. */
@@ -43,7 +44,7 @@ export async function downloadRanges(
   const ranges = cut(size, count);
   const stop = new AbortController();
   const signal = AbortSignal.any([job.signal, stop.signal]);
-  const fd = file.openPart();
+  const fd = file.openGaps(note);
   try {
     const [first, ...rest] = ranges as [Range, ...Range[]];
     const running = [

@@ -53,7 +53,9 @@ export function readExpectations(flags: AllFlags): Expectations {
       }
       for (const { path, wanted } of values) {
         const found = text === undefined ? undefined : pickJson(text, path);
-        if (found === undefined) failures.push(`the body has no ${path}`);
+        if (found === undefined && (text === undefined || pickJson(text, '') === undefined))
+          failures.push(`the body is not JSON, expected ${path} to be ${wanted}`);
+        else if (found === undefined) failures.push(`the body has no ${path}`);
         else if (!isSameJson(found, wanted))
           failures.push(`${path} is ${shorten(found)}, expected ${wanted}`);
       }

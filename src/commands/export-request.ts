@@ -54,11 +54,15 @@ export function printCurl(context: Context, plan: AddressedPlan, flags: AllFlags
   const words: string[] = ['curl'];
   if (method === 'HEAD') words.push('-I');
   else if (method !== (body === undefined ? 'GET' : 'POST')) words.push('-X', method);
+  // To curl brackets and braces stand for many URLs.
+  if (/[[\]{}]/.test(`${url.pathname}${url.search}`)) words.push('-g');
   words.push(quote(url.href));
   const names = new Set(headers.map(([name]) => name.toLowerCase()));
   for (const [name, value] of headers) {
     // curl writes the boundary of its own form.
     if (isMultipart && name.toLowerCase() === 'content-type') continue;
+    // What curl sends is not compressed.
+    if (flags.compress === true && name.toLowerCase() === 'content-encoding') continue;
     words.push('-H', quoteField(name, value, plan));
   }
   // curl asks first before it sends a large body.

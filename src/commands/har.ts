@@ -23,8 +23,12 @@ export async function writeHar(
       entries: await Promise.all(records.map((record) => toEntry(record, context, flags))),
     },
   };
-  const fresh = `${path}.${randomBytes(4).toString('hex')}`;
   const text = `${JSON.stringify(har, null, 2)}\n`;
+  if (flags.har === '-') {
+    context.io.stdout.write(text);
+    return;
+  }
+  const fresh = `${path}.${randomBytes(4).toString('hex')}`;
   try {
     const target = await lstat(path).catch(() => undefined);
     // A device, a FIFO or a link is written to, never replaced.

@@ -51,6 +51,9 @@ interface Split {
 
 /** Reads one request item; what is wrong with a bad one is a usage error that names it. */
 export function parseItem(source: string): RequestItem {
+  if (/^https?:\/\//i.test(source)) throw badItem(source, 'more URLs are given by --url URL');
+  // Not shown: what is secret in it would not be noticed.
+  if (/^[[{]/.test(source) && isJson(source)) throw badItem('{…}', 'a body of JSON is given by -d');
   const split = splitItem(source);
   if (split === undefined) {
     throw badItem(source, "it has no separator (one of ':', ';', '==', '=', ':=', '@', '=@', ':=@')");
@@ -133,6 +136,15 @@ export function checkJson(source: string, text: string): string {
     // Without the excerpt, which may be of a secret.
     const reason = (error as Error).message.replace(/, (\.\.\.)?".*$| \(line \d+ column \d+\)$/s, '');
     throw badItem(source, `the value is not JSON (${reason})`);
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
   }
 }
 

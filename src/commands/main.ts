@@ -6,7 +6,7 @@ import { describePlatform } from '../core/platform/os.js';
 import { createContext, createRun, type GlobalFlags, type Io, peekFlags, type Run } from './context.js';
 import { exitCodeFor } from './exit-codes.js';
 import { toJsonLine } from './output/reporter.js';
-import { translatePeerFlag } from './peer-flags.js';
+import { translatePeerCommand, translatePeerFlag } from './peer-flags.js';
 import { createProgram, VersionRequested } from './program.js';
 import { toErrorEvent, viewError } from './views/error.js';
 
@@ -112,9 +112,12 @@ function toUsageError(error: CommanderError, command: string | undefined): Netto
   if (error.code === 'commander.help')
     return new NettoolError('USAGE', 'a command is missing', { hint: HELP });
   const [sentence = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
-  const meant = suggestion?.match(/Did you mean (.*)\?\)/)?.[1];
+  const word = /^unknown command '(.*)'$/.exec(sentence)?.[1];
+  const meant =
+    (word === undefined ? undefined : translatePeerCommand(word)) ??
+    suggestion?.match(/Did you mean (.*)\?\)/)?.[1];
   const unknown = /^unknown option '(--?[^'=]+)/.exec(sentence)?.[1];
-  const here = command === 'serve' && unknown !== undefined ? translatePeerFlag(unknown) : undefined;
+  const here = unknown === undefined ? undefined : translatePeerFlag(command, unknown);
   if (here !== undefined) return new NettoolError('USAGE', sentence, { hint: `here: ${here}` });
   const help = command === undefined ? HELP : `see 'nettool ${command} --help'`;
   return new NettoolError('USAGE', sentence, { hint: meant === undefined ? help : `did you mean ${meant}?` });

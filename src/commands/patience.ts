@@ -19,6 +19,9 @@ export interface Patience {
 
 const POLL_MS = 1000;
 
+/** A timer for longer runs out at once; this is 24 days. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** After these a service may yet come up. */
 const STARTING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'TLS_CERTIFICATE',
@@ -43,8 +46,9 @@ export async function createPatience(
     retry > 0 && (flags.retryAll === true || isRepeatable(plan.method, plan.headers)) && canSendAgain(plan);
   const poll = (): number | undefined =>
     waitUntil !== undefined && performance.now() + POLL_MS < waitUntil ? POLL_MS : undefined;
-  // A pause that goes beyond the limit is not begun.
-  const inTime = (ms: number): number | undefined => (performance.now() + ms < deadline ? ms : undefined);
+  // A pause that goes beyond the limit, or beyond what a timer can hold, is not begun.
+  const inTime = (ms: number): number | undefined =>
+    performance.now() + ms < deadline && ms <= LONGEST_TIMER_MS ? ms : undefined;
   return {
     untilMs: waitUntil,
     isPatient: waitUntil !== undefined || canRetry,

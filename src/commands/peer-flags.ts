@@ -8,7 +8,7 @@ const LOG = '--log common, or --log-file FILE';
 const SUPERVISOR = 'what starts it does that: see examples/deploy/nettool.service';
 
 /** What gunicorn, uvicorn, uWSGI and static servers call what `serve` calls otherwise, or leaves to others. */
-const PEERS: Readonly<Record<string, string>> = {
+const SERVERS: Readonly<Record<string, string>> = {
   '-b': PORT,
   '--bind': PORT,
   '-p': PORT,
@@ -38,7 +38,6 @@ const PEERS: Readonly<Record<string, string>> = {
   '--timeout-keep-alive': '--keep-alive',
   '--max-requests-jitter': '--max-requests has its own',
   '--limit-max-requests': '--max-requests',
-  '--root-path': 'mount it: --app /prefix=app:app',
   '--certfile': CERT,
   '--ssl-certfile': CERT,
   '--keyfile': KEY,
@@ -59,7 +58,122 @@ const PEERS: Readonly<Record<string, string>> = {
   '--single': '--spa',
 };
 
-/** What a flag of a peer is here, for somebody who typed it. */
-export function translatePeerFlag(flag: string): string | undefined {
-  return Object.hasOwn(PEERS, flag) ? PEERS[flag] : undefined;
+const AUTH = '--auth USER:PASS';
+const FOLLOWS = 'redirects are followed; --no-follow shows them';
+const FAILS = 'a status of 400 or more fails already; --expect allows one';
+const DATA = '-d TEXT, -d @FILE';
+const QUIET = '-q; errors are told in any case';
+const PROXY = '--proxy URL, with name and password in it';
+const TLS_MIN = '--tls-min 1.2 or 1.3';
+const RETRY = '--retry N does that; --retry-all also with POST';
+const LOGINS = 'only Basic, Digest (--auth) and tokens (--bearer)';
+
+/** The same of curl, HTTPie and wget, for `get` and its kin. */
+const CLIENTS: Readonly<Record<string, string>> = {
+  '-u': AUTH,
+  '--user': AUTH,
+  '-a': AUTH,
+  '--basic': AUTH,
+  '--digest': '--auth-type digest',
+  '--oauth2-bearer': '--bearer env:NAME',
+  '--ntlm': LOGINS,
+  '--negotiate': LOGINS,
+  '--aws-sigv4': 'requests are not signed; sign them elsewhere, and give the fields with -H',
+  '-n': '--netrc',
+  '-A': 'a field, User-Agent:NAME; of logins, --auth-type',
+  '--user-agent': 'a field, User-Agent:NAME',
+  '-e': 'a field, Referer:URL',
+  '--referer': 'a field, Referer:URL',
+  '-L': FOLLOWS,
+  '--location': FOLLOWS,
+  '--follow': FOLLOWS,
+  '--location-trusted': '--redirect-trust HOST',
+  '-f': `${FAILS}; --form sends a form`,
+  '--fail': FAILS,
+  '--fail-with-body': FAILS,
+  '--check-status': FAILS,
+  '-F': 'items: name=value and name@FILE, with --multipart',
+  '--form-string': 'items: name=value, with --multipart',
+  '-T': 'nettool put URL -d @FILE',
+  '--upload-file': 'nettool put URL -d @FILE',
+  '--data-raw': DATA,
+  '--data-binary': DATA,
+  '--data-ascii': DATA,
+  '--post-data': DATA,
+  '--post-file': DATA,
+  '--data-urlencode': 'items: name=value, with --form',
+  '-G': 'nettool get URL name==value',
+  '--get': 'nettool get URL name==value',
+  '--url-query': '-p NAME=VALUE',
+  '-I': 'nettool head URL',
+  '--head': 'nettool head URL',
+  '--spider': 'nettool head URL',
+  '--request': '-X METHOD',
+  '-b': '--cookie NAME=VALUE, or --session NAME',
+  '--cookie-jar': '--session NAME',
+  '-s': QUIET,
+  '--silent': QUIET,
+  '--show-error': QUIET,
+  '-S': '--stream; errors are told in any case',
+  '-N': '--stream',
+  '--no-buffer': '--stream',
+  '-D': '--headers, or -i',
+  '--dump-header': '--headers, or -i',
+  '-w': '--timing, or --json for scripts',
+  '--write-out': '--timing, or --json for scripts',
+  '--meta': '--timing',
+  '--offline': '--dry-run',
+  '--ignore-stdin': 'stdin is read only with -d @-',
+  '-J': '-O takes the name of the server',
+  '--remote-name': '-O',
+  '--remote-header-name': '-O takes the name of the server',
+  '-C': '-c',
+  '--continue-at': '-c',
+  '-Z': '--parallel N',
+  '--compressed': 'that is asked for and decoded already; --raw leaves it as it is',
+  '-m': '--timeout',
+  '--max-time': '--timeout',
+  '--max-filesize': '--max-size',
+  '--tries': RETRY,
+  '--retry-connrefused': RETRY,
+  '--retry-all-errors': RETRY,
+  '--retry-max-time': '--timeout',
+  '-x': PROXY,
+  '-U': PROXY,
+  '--proxy-user': PROXY,
+  '--socks5': '--proxy socks5://HOST:PORT',
+  '--socks5-hostname': '--proxy socks5h://HOST:PORT',
+  '--noproxy': "--proxy '' for none; the variable no_proxy",
+  '--connect-to': '--resolve HOST:PORT:ADDRESS',
+  '-E': '--cert FILE',
+  '--cert-key': '--key FILE',
+  '--pass': '--key-pass env:NAME',
+  '--cert-key-pass': '--key-pass env:NAME',
+  '--verify': '--cacert FILE, or --insecure',
+  '--capath': '--cacert FILE',
+  '--no-check-certificate': '--insecure',
+  '--pinnedpubkey': '--pin sha256//…',
+  '--tlsv1.2': TLS_MIN,
+  '--tlsv1.3': TLS_MIN,
+  '--ssl': TLS_MIN,
+  '--http2-prior-knowledge': '--http2',
+  '--http3': 'only HTTP/1.1 and HTTP/2 are spoken',
+};
+
+/** The commands that send an HTTP request. */
+const METHODS = ['get', 'post', 'put', 'patch', 'delete', 'head', 'options'];
+
+/** What a flag of a peer is here, for somebody who typed it; of several letters in one (`-fsSL`) the first that is known. */
+export function translatePeerFlag(command: string | undefined, flag: string): string | undefined {
+  const known = command === 'serve' ? SERVERS : METHODS.includes(command ?? '') ? CLIENTS : {};
+  const letters = /^-[^-]{2,}$/.test(flag) ? [...flag.slice(1)].map((letter) => `-${letter}`) : [];
+  const found = [flag, ...letters].find((one) => Object.hasOwn(known, one));
+  return found === undefined ? undefined : known[found];
+}
+
+/** What somebody meant who typed a method in capitals, or a URL alone. */
+export function translatePeerCommand(word: string): string | undefined {
+  const method = word.toLowerCase();
+  if (METHODS.includes(method)) return method;
+  return /^https?:\/\/|^:\d|^[\w.-]+(:\d+)?\/|^[\w.-]+:\d+$/i.test(word) ? `nettool get ${word}` : undefined;
 }

@@ -124,10 +124,15 @@ async function toMultipart(
     const sentType = type ?? guessType(filename ?? path);
     const sentName = filename ?? basename(path);
     parts.push({ name, filename: sentName, type: sentType, content: { path: absolute, sizeBytes } });
-    curl.push('-F', `${name}=@"${absolute}";type=${sentType};filename="${sentName}"`);
+    curl.push('-F', `${name}=@${quoteForCurl(absolute)};type=${sentType};filename=${quoteForCurl(sentName)}`);
   }
   const { body, type } = createMultipart(parts);
   return { body, type, curl };
+}
+
+/** As curl's -F reads a path or a name. */
+function quoteForCurl(text: string): string {
+  return `"${text.replace(/["\\]/g, '\\$&')}"`;
 }
 
 /** A regular file that can be read, and its size, before anything is sent. */
@@ -148,10 +153,11 @@ async function checkFile(context: Context, path: string): Promise<{ absolute: st
 async function readData(context: Context, items: readonly RequestItem[], flags: AllFlags): Promise<Content> {
   const data = flags.data ?? [];
   const [first = ''] = data;
+  let curl: string[] | undefined;
   if (data.length === 1 && first.startsWith('@')) {
     const path = first.slice(1);
-    const curl = ['--data-binary', path === '-' ? '@-' : `@${resolve(context.io.cwd, path)}`];
     if (path === '-') return readStdin(context, items, flags);
+    curl = ['--data-binary', `@${resolve(context.io.cwd, path)}`];
     const file = await openDataFile(context, path);
     if (file !== undefined) return { ...file, type: guess(flags, file.type), curl };
   }
@@ -163,7 +169,8 @@ async function readData(context: Context, items: readonly RequestItem[], flags: 
   return {
     body,
     type: guess(flags, isJson(body) ? JSON_TYPE : FORM_TYPE),
-    curl: ['--data-binary', body.toString()],
+    // Not --data-binary: what was read from a file may begin with an @.
+    curl: curl ?? ['--data-raw', body.toString()],
   };
 }
 

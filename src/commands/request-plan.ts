@@ -48,7 +48,7 @@ export async function planRequest(
   const urls = typedUrls.map((typed) => withParams(parseRequestUrl(typed), params));
   const content = await buildBody(context, items, flags);
   const cookie = await readCookies(context, flags.cookie ?? []);
-  const given = await resolveValues(context, [...fromFlags, ...items], secrets);
+  const given = joinCookies(await resolveValues(context, [...fromFlags, ...items], secrets), cookie);
   const { ACCEPT_ENCODING } = await import('../core/http/body.js');
   const defaults: HeaderPair[] = [
     ['User-Agent', `${packageJson.name}/${packageJson.version}`],
@@ -120,6 +120,18 @@ function mergeHeaders(defaults: readonly HeaderPair[], items: readonly RequestIt
   const kept = defaults.filter(([name]) => !named.has(name.toLowerCase()));
   const added = given.flatMap((item) => (item.kind === 'header' ? [[item.name, item.value] as const] : []));
   return [...kept, ...added];
+}
+
+/** One Cookie field with what the user's fields and `--cookie` say: a request has no second one (RFC 6265, section 5.4). */
+function joinCookies(items: readonly RequestItem[], flag: string | undefined): readonly RequestItem[] {
+  const values = items.flatMap((item) => (isCookie(item) ? [item.value] : []));
+  if (values.length === 0) return items;
+  const value = [...values, ...(flag === undefined ? [] : [flag])].join('; ');
+  return [...items.filter((item) => !isCookie(item)), { kind: 'header', name: 'Cookie', value }];
+}
+
+function isCookie(item: RequestItem): item is RequestItem & { kind: 'header' } {
+  return item.kind === 'header' && item.name.toLowerCase() === 'cookie';
 }
 
 async function readHeaderFlags(

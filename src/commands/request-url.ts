@@ -4,6 +4,8 @@ import { NettoolError } from '../core/errors.js';
 /** C0, DEL and C1: the URL standard would silently take some of them out. */
 const CONTROL = /[\0-\x1f\x7f-\x9f]/;
 
+const UNIX_HINT = 'a socket is given by --unix-socket PATH, beside http://localhost/…';
+
 const ZONED = /^((?:[a-z]+:\/\/)?(?:[^/?#]*@)?\[)([0-9a-f:.]+)%(?:25)?([^\]/?#\s,]+)(\].*)$/i;
 
 /**
@@ -16,13 +18,21 @@ export function parseRequestUrl(typed: string): URL {
   // One slash is a slip that the URL standard forgives.
   const scheme = /^(https?(?=:\/)|[a-z][a-z0-9+.-]*(?=:\/\/))/i.exec(text)?.[1]?.toLowerCase();
   if (scheme !== undefined && scheme !== 'http' && scheme !== 'https') {
-    throw badUrl(typed, `only http and https are spoken here, not ${scheme}`);
+    const hint = scheme.includes('unix') ? UNIX_HINT : undefined;
+    throw badUrl(typed, `only http and https are spoken here, not ${scheme}`, hint);
   }
   const address = /^[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*/i.exec(text)?.[0];
   if (address !== undefined && isIP(address) === 6) {
-    throw badUrl(typed, 'an IPv6 address stands in brackets', `[${address}]${text.slice(address.length)}`);
+    throw badUrl(
+      typed,
+      'an IPv6 address stands in brackets',
+      `did you mean [${address}]${text.slice(address.length)}?`,
+    );
   }
-  const url = URL.parse(scheme === undefined ? `http://${withHost(text)}` : text);
+  const whole = scheme === undefined ? `http://${withHost(text)}` : text;
+  // The URL standard would take the first part of the path for the host.
+  if (/^[a-z]+:[/\\]{3}/i.test(whole)) throw badUrl(typed, 'it names no host');
+  const url = URL.parse(whole);
   if (url === null) throw badUrl(typed, describeFault(text));
   return url;
 }
@@ -63,9 +73,8 @@ function describeFault(text: string): string {
   return 'it is not a URL';
 }
 
-function badUrl(typed: string, why: string, meant?: string): NettoolError {
+function badUrl(typed: string, why: string, hint?: string): NettoolError {
   // A password may stand in it, and need not look like one without its scheme.
   const shown = typed.replace(/^([^/?#]*:\/\/)?[^/?#]*@/, '$1***@');
-  const hint = meant === undefined ? undefined : `did you mean ${meant}?`;
   return new NettoolError('USAGE', `bad URL '${shown}': ${why}`, { hint });
 }

@@ -85,13 +85,13 @@ export interface Resumption {
 /** The fields that ask for what is missing, of the same content only (RFC 9110, sections 14.2 and 13.1.5). */
 export function toResumption(partial: Partial | undefined): Resumption | undefined {
   if (partial === undefined) return undefined;
-  const { sizeBytes, validator } = partial;
+  const { sizeBytes, note } = partial;
   return {
     partial,
     headers: [
       ['Range', `bytes=${sizeBytes}-`],
       ['Accept-Encoding', 'identity'],
-      ...(validator === undefined ? [] : [['If-Range', validator] as const]),
+      ...(note.validator === undefined ? [] : [['If-Range', note.validator] as const]),
     ],
   };
 }
@@ -105,9 +105,13 @@ export async function judgeResume(
   { partial }: Resumption,
 ): Promise<ResumeOutcome> {
   const { status, headers } = followed.response;
-  const { parseContentRange } = await import('../core/http/content-range.js');
+  const { mayBeSame, parseContentRange, readState } = await import('../core/http/content-range.js');
   const range = parseContentRange(headers);
-  if (status === 206) return range?.start === partial.sizeBytes ? 'rest' : 'restart';
+  if (status === 206) {
+    return range?.start === partial.sizeBytes && mayBeSame(partial.note, readState(headers))
+      ? 'rest'
+      : 'restart';
+  }
   if (status === 416) return range?.sizeBytes === partial.sizeBytes ? 'complete' : 'restart';
   return status < 300 ? 'whole' : 'other';
 }

@@ -2,7 +2,8 @@ import { NettoolError } from '../core/errors.js';
 import type { HeaderList } from '../core/http/messages.js';
 import type { FollowedResponse } from '../core/http/redirects.js';
 import type { Verifier } from './checksum.js';
-import type { OutputFile, PartNote } from './output/file.js';
+import type { OutputFile } from './output/file.js';
+import type { PartNote } from './output/part-note.js';
 import {
   judgeResume,
   prepareDestination,
@@ -104,11 +105,16 @@ function createTarget(job: TransferJob, setup: TargetSetup): SaveTarget {
   return {
     isComplete,
     async save(content, verify): Promise<Saved> {
-      const { readValidator } = await import('../core/http/content-range.js');
+      const { readState, readValidator } = await import('../core/http/content-range.js');
       const { hasHeader } = await import('../core/http/headers.js');
       const { response } = followed;
+      const { etag, lastModified } = readState(response.headers);
+      const before = resumed?.partial.note;
       const note: PartNote = {
-        validator: readValidator(response.headers),
+        // An answer with the rest may leave out what the first one said.
+        validator: readValidator(response.headers) ?? before?.validator,
+        etag: etag ?? before?.etag,
+        lastModified: lastModified ?? before?.lastModified,
         isDecoded: hasHeader(response.headers, 'content-encoding'),
       };
       let path = file.path;

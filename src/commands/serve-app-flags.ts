@@ -34,6 +34,7 @@ export interface AppFlags {
   readonly asgi?: boolean;
   readonly factory?: boolean;
   readonly python?: string;
+  readonly rootPath?: string;
   readonly threads?: number;
   readonly workers?: number | 'auto';
   readonly requestTimeout?: number;
@@ -59,7 +60,11 @@ export function addAppFlags(command: Command): Command {
     )
     .option('--app <prefix=target>', 'run an application there (repeatable)', collectMount)
     .option('--proxy <prefix=url[,url]>', 'pass requests on to these servers (repeatable)', collectMount)
-    .option('--cgi <prefix=folder>', 'run the scripts of a folder (repeatable)', collectMount)
+    .option(
+      '--cgi <prefix=folder>',
+      'run the scripts of a folder, or one script for all paths there (repeatable)',
+      collectMount,
+    )
     .option(
       '--fastcgi <prefix=address>',
       'have host:port or unix:/path run the scripts of the target folder (repeatable)',
@@ -122,6 +127,7 @@ export function addAppFlags(command: Command): Command {
     .option('--asgi', 'the Python application speaks ASGI')
     .option('--factory', 'the callable makes the application')
     .option('--python <path>', 'the interpreter or virtual environment')
+    .option('--root-path <prefix>', 'what a proxy in front has taken off the path, like /api', parseRootPath)
     .option(
       '--env <name[=value]>',
       'a variable for Python applications and scripts; without a value the one it has here (repeatable)',
@@ -147,10 +153,21 @@ function parseMount(text: string): MountFlag {
   const value = text.slice(equals + 1);
   if (equals === -1 || value === '')
     throw new InvalidArgumentError(`'${text}' is not prefix=value (like /api=…).`);
-  if (prefix !== '' && !/^\/[^?#%\s]+$/.test(prefix)) {
-    throw new InvalidArgumentError(`in '${text}' the prefix '${prefix}' does not start with a slash.`);
-  }
+  if (!isPrefix(prefix)) throw new InvalidArgumentError(`in '${text}' the prefix '${prefix}' ${NO_PREFIX}.`);
   return { prefix, value };
+}
+
+/** `/api` and `/api/` alike; `/` is nothing. */
+function parseRootPath(text: string): string {
+  const prefix = text.replace(/\/+$/, '');
+  if (!isPrefix(prefix)) throw new InvalidArgumentError(`'${prefix}' ${NO_PREFIX}.`);
+  return prefix;
+}
+
+const NO_PREFIX = 'does not start with a slash, or has a space, ?, # or % in it';
+
+function isPrefix(text: string): boolean {
+  return text === '' || /^\/[^?#%\s]+$/.test(text);
 }
 
 function collectMount(text: string, previous: readonly MountFlag[] = []): MountFlag[] {

@@ -12,7 +12,9 @@ export function bodyLimits(
   flags: ServerFlags,
   { mounts }: ServePlan,
 ): number | ((request: IncomingRequest) => number) {
-  const maxBody = flags.maxBody ?? DEFAULT_MAX_BODY;
+  const { maxBody: asked = DEFAULT_MAX_BODY } = flags;
+  // As nginx and Apache have it: nothing is limited by nothing.
+  const maxBody = asked === 0 ? Number.MAX_SAFE_INTEGER : asked;
   const root = mounts.find(({ prefix }) => prefix === '')?.target;
   const uploads = root?.kind === 'static' ? root.features?.uploads : undefined;
   if (uploads === undefined) return maxBody;

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { NettoolError } from '../core/errors.js';
 
 /** The file of a program that a target names, with or without a callable after it. */
-const PROGRAM_FILE = /^(.+\.(?:py|[cm]?[jt]s))(?::[^/\\]*)?$/;
+const PROGRAM_FILE = /^(.+\.(?:py|wsgi|[cm]?[jt]s))(?::[^/\\]*)?$/;
 
 /** Refuses a target that is no file or folder at once, before a worker or loader fails at it in its own words. */
 export function refuseMissing(name: string, cwd: string): void {

@@ -33,7 +33,7 @@ const isAnyOf =
 
 const RELATIONS: readonly Relation[] = [
   {
-    flags: ['wsgi', 'asgi', 'python', 'maxRequests'],
+    flags: ['wsgi', 'asgi', 'python', 'rootPath', 'maxRequests'],
     holds: isAnyOf('python'),
     about: 'is for Python applications',
   },
@@ -99,7 +99,13 @@ const RELATIONS: readonly Relation[] = [
     hint: 'add --health-check PATH',
   },
   {
-    flags: ['hidden', 'followSymlinks', 'listing', 'index', 'cleanUrls', 'spa', 404, 'cache'],
+    flags: ['followSymlinks', 'index'],
+    holds: ({ kinds, hasFolder }) => hasFolder || kinds.has('static') || kinds.has('cgi'),
+    about: 'is for folders',
+    hint: 'add --static /path=FOLDER',
+  },
+  {
+    flags: ['hidden', 'listing', 'cleanUrls', 'spa', 404, 'cache'],
     holds: ({ kinds, hasFolder }) => hasFolder || kinds.has('static'),
     about: 'is for folders',
     hint: 'add --static /path=FOLDER',

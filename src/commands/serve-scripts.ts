@@ -1,5 +1,5 @@
-import { statSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { NettoolError } from '../core/errors.js';
 import type { CgiOptions } from '../core/handlers/cgi.js';
 import type { FastcgiOptions } from '../core/handlers/fastcgi/index.js';
@@ -15,14 +15,26 @@ const PHP: readonly string[] = ['.php'];
 /** What is at `/`, when that is a folder of files. */
 type Site = StaticTarget | undefined;
 
-/** The scripts of a folder, run one by one. */
+/** The scripts of a folder, run one by one; or one script for everything below the prefix. */
 export function toCgi({ prefix, value }: MountFlag, site: Site, options: TargetOptions): HandlerTarget {
-  const folder = resolve(options.context.io.cwd, value);
-  if (!isFolder(folder)) throw new NettoolError('USAGE', `--cgi ${prefix}=${value}: there is no such folder`);
-  const { cgiMax } = options.flags;
-  const maxScripts = cgiMax === undefined ? {} : { maxScripts: cgiMax };
-  const documentRoot = site !== undefined && isFolder(site.root) ? site.root : folder;
-  return { kind: 'cgi', options: { folder, prefix, documentRoot, ...maxScripts, ...shared(options) } };
+  const scripts = resolve(options.context.io.cwd, value);
+  if (!existsSync(scripts)) {
+    throw new NettoolError('USAGE', `--cgi ${prefix}=${value}: there is no such folder or script`);
+  }
+  const { cgiMax, followSymlinks = false, index } = options.flags;
+  const folder = isFolder(scripts) ? scripts : dirname(scripts);
+  return {
+    kind: 'cgi',
+    options: {
+      scripts,
+      prefix,
+      documentRoot: site !== undefined && isFolder(site.root) ? site.root : folder,
+      followLinks: followSymlinks,
+      ...(index !== undefined && { index }),
+      ...(cgiMax !== undefined && { maxScripts: cgiMax }),
+      ...shared(options),
+    },
+  };
 }
 
 /** The scripts are those of the target folder; where a folder has the prefix's name, those in it, as URLs have it. */
@@ -43,6 +55,7 @@ export function toFastcgi({ prefix, value }: MountFlag, site: Site, options: Tar
       index:
         index.find((name) => extensions.some((ending) => name.endsWith(ending))) ?? `index${extensions[0]}`,
       prefix,
+      ...(site.followLinks === true && { followLinks: true }),
       ...shared(options),
     },
     // As other servers do beside PHP: what was uploaded is nobody's to leaf through.
@@ -58,6 +71,18 @@ export function toWithheld({ context, flags }: TargetOptions): Withheld | undefi
     extensions: fastcgi.length === 0 ? [] : extensions,
     folders: cgi.map(({ value }) => resolve(context.io.cwd, value)),
   };
+}
+
+/** Refuses a folder of files that is one of scripts, or in one: nothing of it would be sent, and nobody told. */
+export function refuseScriptFolder({ prefix, value }: MountFlag, { context, flags }: TargetOptions): void {
+  const folder = resolve(context.io.cwd, value) + sep;
+  const around = flags.cgi?.find((cgi) => folder.startsWith(resolve(context.io.cwd, cgi.value) + sep));
+  if (around === undefined || isSentAsItIs(flags)) return;
+  throw new NettoolError(
+    'USAGE',
+    `--static ${prefix}=${value}: it is in the folder of --cgi ${around.prefix}, of which no file is sent`,
+    { hint: `name the script alone (--cgi ${around.prefix}=FILE), and all other files are sent` },
+  );
 }
 
 /** Whether `--static` stands alone: what the target holds is to be sent, not run. */

@@ -69,7 +69,11 @@ export function addServerFlags(command: Command): Command {
     .optionsGroup('Limits:')
     .option('--max-header-size <size>', 'request line and header fields (default: 16KiB; 431)', parseSize)
     .option('--header-timeout <time>', 'for a request head to arrive (default: 15s; 408)', parseDuration)
-    .option('--max-body <size>', 'a request body for applications (default: 100MiB; 413)', parseSize)
+    .option(
+      '--max-body <size>',
+      'a request body for applications and upstreams (default: 100MiB; 413); 0 for any',
+      parseSize,
+    )
     .option('--body-timeout <time>', 'without a byte of the body (default: 30s; 408)', parseDuration)
     .option('--keep-alive <time>', 'between two requests of a connection (default: 15s)', parseDuration)
     .option('--max-connections <n>', 'at a time, for all workers (default: 10000; 503)', parseCount)

@@ -9,7 +9,15 @@ import { parsePort } from './options.js';
 import type { AppFlags, MountFlag } from './serve-app-flags.js';
 import { type FolderFlags, toFolderFeatures } from './serve-folder-flags.js';
 import { refuseMissing } from './serve-missing.js';
-import { givenVariables, isSentAsItIs, shared, toCgi, toFastcgi, toWithheld } from './serve-scripts.js';
+import {
+  givenVariables,
+  isSentAsItIs,
+  refuseScriptFolder,
+  shared,
+  toCgi,
+  toFastcgi,
+  toWithheld,
+} from './serve-scripts.js';
 import type { ServerFlags } from './serve-server-flags.js';
 import { type StaticFlags, toStaticOptions } from './serve-static-flags.js';
 
@@ -54,6 +62,7 @@ export async function planServe(args: readonly unknown[], options: TargetOptions
   const mounts: MountTarget[] = [{ prefix: '', target }];
   for (const value of flags.static ?? []) {
     if (typeof value !== 'object') continue;
+    refuseScriptFolder(value, options);
     mounts.push({ prefix: value.prefix, target: toFiles(resolve(context.io.cwd, value.value), options) });
   }
   for (const { prefix, value } of flags.app ?? [])
@@ -103,9 +112,8 @@ async function toTarget(
   const path = resolve(context.io.cwd, name);
   const stat = statSync(path, { throwIfNoEntry: false });
   const wantsPython = (flags.wsgi === true || flags.asgi === true) && !JS_PROGRAM.test(name);
-  const { isPythonTarget } = await import('../core/handlers/python/target.js');
-  const isModule = isPythonTarget(name) && !/\.py(?::|$)/.test(name);
-  if (!isModule && !wantsPython) refuseMissing(name, context.io.cwd);
+  const { isPythonModule, isPythonTarget } = await import('../core/handlers/python/target.js');
+  if (!isPythonModule(name) && !wantsPython) refuseMissing(name, context.io.cwd);
   if (!isPlain && (wantsPython || (isPythonTarget(name) && !stat?.isDirectory()))) {
     return toPython(name, prefix, options);
   }
@@ -139,6 +147,7 @@ function toPython(target: string, prefix: string, options: TargetOptions): Handl
       ...(kind !== undefined && { kind }),
       ...(flags.factory === true && { factory: true }),
       ...(flags.python !== undefined && { python: flags.python }),
+      ...(flags.rootPath !== undefined && { rootPath: flags.rootPath }),
       ...(flags.workers !== undefined && {
         workers: flags.workers === 'auto' ? availableParallelism() : flags.workers,
       }),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, symlinkSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -105,6 +105,50 @@ test('a note that cannot be read does not keep -c from its work', async (t) => {
   const { url } = await startRanges(t, () => CONTENT);
   assert.equal((await run(['get', url, '-o', 'f', '-c'], { cwd })).code, 0);
   assert.deepEqual(readFileSync(join(cwd, 'f')), CONTENT);
+  assert.deepEqual(readdirSync(cwd), ['f']);
+});
+
+test('-c notices another content also where a server has no strong validator', async (t) => {
+  const cwd = tempDir(t);
+  const other = randomBytes(CONTENT.length);
+  const contents = [CONTENT, other, other];
+  const tags = ['W/"1"', 'W/"2"', 'W/"2"'];
+  const { url, requests } = await startRanges(t, () => contents[requests.length - 1] as Buffer, {
+    etag: () => tags[requests.length - 1] as string,
+    breakAfter: new Map([[0, 700_000]]),
+  });
+  assert.equal((await run(['get', url, '-o', 'f'], { cwd })).code, 18);
+  assert.equal((await run(['get', url, '-o', 'f', '-c'], { cwd })).code, 0);
+  assert.deepEqual(readFileSync(join(cwd, 'f')), other);
+  assert.equal(requests[1]?.['if-range'], undefined);
+  assert.equal(requests[2]?.range, undefined);
+});
+
+test('what proves a part is written down while it grows, for the case that nobody can do it later', async (t) => {
+  const cwd = tempDir(t);
+  const seen = Promise.withResolvers<string>();
+  const watcher = watch(cwd, () => {
+    const note = join(cwd, 'f.part.json');
+    const text = existsSync(note) ? readFileSync(note, 'utf8') : '';
+    if (text !== '') seen.resolve(text);
+  });
+  t.after(() => watcher.close());
+  const { url } = await startHttp(t, (res) => {
+    res.writeHead(200, { etag: '"1"' });
+    res.write('half');
+    void seen.promise.then(() => res.end('half'));
+  });
+  assert.equal((await run(['get', url, '-o', 'f'], { cwd })).code, 0);
+  assert.equal(JSON.parse(await seen.promise).validator, '"1"');
+  assert.deepEqual(readdirSync(cwd), ['f']);
+});
+
+test('a part with gaps, left by --parallel when it was killed, is not gone on with', async (t) => {
+  const cwd = tempDir(t, { 'f.part': Buffer.alloc(1_500_000), 'f.part.json': '{"hasGaps":true}' });
+  const { url, requests } = await startRanges(t, () => CONTENT);
+  assert.equal((await run(['get', url, '-o', 'f', '-c'], { cwd })).code, 0);
+  assert.deepEqual(readFileSync(join(cwd, 'f')), CONTENT);
+  assert.equal(requests[0]?.range, undefined);
   assert.deepEqual(readdirSync(cwd), ['f']);
 });
 

@@ -140,6 +140,20 @@ test('Retry-After is obeyed, and given up at once when it goes beyond --timeout'
   assert.ok(performance.now() - startedAt < 1000);
 });
 
+test('a Retry-After that no timer can hold is no reason to ask again at once', async (t) => {
+  const { url, received } = await startHttp(t, (res) =>
+    res.writeHead(503, { 'retry-after': '9999999' }).end(),
+  );
+  assert.equal((await run(['get', url, '--retry', '3'])).code, 5);
+  assert.equal(received.length, 1);
+});
+
+test('--expect-json of a body that is none says so', async (t) => {
+  const { url } = await startHttp(t, (res) => res.end('<html>'));
+  const { code, stderr } = await run(['get', url, '--expect-json', 'a=1']);
+  assert.deepEqual([code, stderr], [20, 'not as expected: the body is not JSON, expected a to be 1\n']);
+});
+
 test('what cannot get better is not tried again', async (t) => {
   const { url, requests } = await startFixedStub(t, 'garbage\r\n\r\n');
   assert.equal((await run(['get', url, '--retry', '3', '--retry-delay', '1ms'])).code, 56);

@@ -27,7 +27,12 @@ test('--dry-run prints the request and sends nothing', async () => {
 });
 
 test('--as-curl is a command that sends the same request, run by sh', async (t) => {
-  const cwd = tempDir(t, { 'a b.txt': 'file content', 'data.bin': 'x'.repeat(2 ** 20 + 5) });
+  const cwd = tempDir(t, {
+    'a b.txt': 'file content',
+    'data.bin': 'x'.repeat(2 ** 20 + 5),
+    bytes: Buffer.from([0x80, 0xff, 0x0a]),
+    at: '@x',
+  });
   const { url, received } = await startHttp(t, (res) => res.end());
   for (const argv of [
     ['get', url, "q==it's $HOME `x` \\", 'X-Quote:a\'b"c$d\\e', 'Accept:', 'X-Empty;'],
@@ -40,6 +45,9 @@ test('--as-curl is a command that sends the same request, run by sh', async (t) 
     ['patch', url, '-d', '{"x":1}', '--cookie', 'a=b'],
     ['get', url, '--bearer', 'env:TOKEN', 'User-Agent:'],
     ['get', url, '-X', 'REPORT', 'X-Utf8:é'],
+    ['get', `${url}/a[1-3]?q={a,b}`],
+    ['put', url, '-d', '@bytes', 'Content-Type:text/x'],
+    ['post', url, '-d', '@at', '-d', 'b'],
     ['head', url],
   ]) {
     received.length = 0;
@@ -65,9 +73,9 @@ function normalize({ method, target, headers, body }: Received) {
 }
 
 test('--as-curl sends the same form of parts, and names the variable of a secret', async (t) => {
-  const cwd = tempDir(t, { 'a b.txt': 'file content' });
+  const cwd = tempDir(t, { 'a b.txt': 'file content', 'c";\\d': 'more' });
   const { url, received } = await startHttp(t, (res) => res.end());
-  const argv = ['post', url, 'a=1', 'f@a b.txt', 'X-Api-Key:env:KEY'];
+  const argv = ['post', url, 'a=1', 'f@a b.txt', 'g@c";\\d', 'X-Api-Key:env:KEY'];
   const env = { KEY: 'top-secret' };
   await run(argv, { cwd, env });
   const { stdout } = await run([...argv, '--as-curl'], { cwd, env });
@@ -81,6 +89,12 @@ test('--as-curl sends the same form of parts, and names the variable of a secret
   );
   assert.deepEqual(bare[1], bare[0]);
   assert.equal(received[1]?.headers['x-api-key'], 'top-secret');
+});
+
+test('--as-curl does not call content compressed that curl sends as it is', async () => {
+  const { stdout, stderr } = await run(['post', ':9', '-d', 'x'.repeat(99), '--compress', '--as-curl']);
+  assert.doesNotMatch(stdout, /Content-Encoding/i);
+  assert.match(stderr, /note: curl cannot compress/);
 });
 
 test('--print shows the parts that are asked for, --headers and --body the usual ones', async (t) => {
@@ -135,6 +149,8 @@ test('--har writes what was sent and answered, secrets masked, readable by its o
   assert.equal(entry.request.postData.text, '{"a":"1"}');
   assert.ok(Object.values(entry.timings).every((ms) => typeof ms === 'number'));
   assert.equal((await run([...argv.slice(0, -1), 'missing/x.har'], { cwd })).code, 23);
+  const dash = await run([...argv.slice(0, -1), '-', '-o', 'body'], { cwd });
+  assert.equal(JSON.parse(dash.stdout).log.version, '1.2');
   // What is not a regular file is written to, not replaced.
   symlinkSync('real.har', join(cwd, 'link.har'));
   assert.equal((await run([...argv.slice(0, -1), 'link.har'], { cwd })).code, 0);

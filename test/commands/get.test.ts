@@ -137,6 +137,13 @@ test('a failure without a body is told, unless the fields or a document are prin
   for (const flag of ['-i', '--json', '-q']) assert.equal((await run(['get', url, flag])).stderr, '');
 });
 
+test('what OPTIONS brought is told where it has no body', async (t) => {
+  const { url } = await startFixedStub(t, 'HTTP/1.1 200 OK\r\nAllow: GET\r\nContent-Length: 0\r\n\r\n');
+  const note = 'note: 200 OK, without a body; -i shows the header fields\n';
+  assert.deepEqual((await run(['options', url])).stderr, note);
+  assert.equal((await run(['get', url])).stderr, '');
+});
+
 test('a refused connection is exit 7, a name that does not resolve 6', async () => {
   const port = await closedPort();
   const refused = await run(['get', `:${port}/x`]);

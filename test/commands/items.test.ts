@@ -34,6 +34,9 @@ for (const [item, parsed] of ITEMS) {
 }
 
 const BAD: ReadonlyArray<readonly [item: string, why: RegExp]> = [
+  ['https://example.org/a?b=c', /more URLs are given by --url/],
+  ['{"a":1,"password":"hunter2"}', /bad request item '\{…\}': a body of JSON is given by -d/],
+  ['[1]', /given by -d/],
   ['plain', /'plain': it has no separator/],
   ['', /no separator/],
   ['=v', /name before '=' is missing/],

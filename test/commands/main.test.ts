@@ -101,8 +101,8 @@ test('what is called otherwise elsewhere is answered with our name for it', asyn
     assert.match(stderr, /^nettool serve: unknown option '[^\n]+\nhint: here: /);
     assert.ok(stderr.includes(hint), stderr);
   }
-  const { stderr } = await run(['get', REFUSED, '-w']);
-  assert.match(stderr, /hint: see 'nettool get --help'/);
+  const { stderr } = await run(['ping', REFUSED, '--bind']);
+  assert.match(stderr, /hint: see 'nettool ping --help'/);
 });
 
 test('usage errors are exit 2, one line, and with --json one document', async () => {

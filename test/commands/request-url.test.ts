@@ -26,6 +26,10 @@ for (const [typed, url] of URLS) {
 const BAD: ReadonlyArray<readonly [typed: string, why: RegExp]> = [
   ['', /not a URL/],
   ['http://', /not a URL/],
+  ['http:///admin', /names no host/],
+  ['https:////x', /names no host/],
+  ['///x', /names no host/],
+  ['unix:///run/x.sock', /only http and https .* not unix/],
   ['ftp://example.org/', /only http and https .* not ftp/],
   ['file:///etc/passwd', /only http and https/],
   ['http://x:99999/', /'99999' is not a port/],

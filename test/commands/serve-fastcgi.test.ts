@@ -80,11 +80,21 @@ test('a FastCGI application without scripts gets every path below its prefix', a
         STAGE: 'x',
       },
     );
-    assert.ok(!('SCRIPT_FILENAME' in others) && !('DOCUMENT_ROOT' in others));
+    assert.ok(!('DOCUMENT_ROOT' in others));
   }
   assert.equal((await ask(port, '/apple')).status, 404);
   // It has no extension, so nothing on the site is taken for one of its scripts.
   assert.equal((await ask(port, '/a.php')).text, 'a file');
+});
+
+test('php-fpm tells of itself where its status page is mounted', needs('php-fpm8.2'), async (t) => {
+  const cwd = tempDir(t, { 'index.php': '<?php echo "front";' });
+  const pool = ['pm = static', 'pm.max_children = 1', 'pm.status_path = /fpm-status'];
+  const address = `unix:${await startPhpFpm(t, cwd, pool)}`;
+  const flags = ['--fastcgi', `/=${address}`, '--fastcgi-app', `/fpm-status=${address}`];
+  const port = await serving(t, cwd, ['.', '0', ...flags]);
+  assert.equal((await ask(port, '/')).text, 'front');
+  assert.equal(JSON.parse((await ask(port, '/fpm-status?json')).text).pool, 'www');
 });
 
 test('a FastCGI application may have the whole site', async (t) => {
@@ -126,3 +136,16 @@ test(
     assert.deepEqual(await see(), seen('two'));
   },
 );
+
+test('a FastCGI application learns who logged in, request by request', async (t) => {
+  const address = `127.0.0.1:${await startApplication(t)}`;
+  const flags = ['--fastcgi-app', `/app=${address}`, '--auth', 'ann:secret', '--auth-writes'];
+  const port = await serving(t, tempDir(t), ['.', '0', ...flags]);
+  const headers = { Authorization: `Basic ${Buffer.from('ann:secret').toString('base64')}` };
+  const userOf = async (method: string) => {
+    const { REMOTE_USER, AUTH_TYPE } = JSON.parse((await ask(port, '/app', { method, headers })).text);
+    return [REMOTE_USER, AUTH_TYPE];
+  };
+  assert.deepEqual(await userOf('GET'), [undefined, undefined]);
+  assert.deepEqual(await userOf('DELETE'), ['ann', 'Basic']);
+});

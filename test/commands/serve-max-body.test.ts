@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { start } from '../helpers/run.js';
 import { rawExchange } from '../helpers/serve-handler.js';
 import { tempDir } from '../helpers/temp-dir.js';
+import { startUpstream } from '../helpers/upstreams.js';
 
 test('chunks beyond --max-body are 413 before a script is started', async (t) => {
   const cwd = tempDir(t, {
@@ -39,4 +40,17 @@ test('chunks beyond --max-body are 413 before a script is started', async (t) =>
     /^HTTP\/1\.1 200 .*123456789a/s,
   );
   assert.equal(existsSync(join(cwd, 'cgi-bin/ran')), true);
+});
+
+test('--max-body 0 is no limit', async (t) => {
+  const upstream = await startUpstream(t, async (request, response) => {
+    let size = 0;
+    for await (const chunk of request) size += (chunk as Buffer).length;
+    response.end(String(size));
+  });
+  const command = start(['serve', upstream.url, '0', '--max-body', '0']);
+  t.after(() => command.stop());
+  const { url } = await command.event('listening');
+  const body = Buffer.alloc(101 * 1024 * 1024);
+  assert.equal(await (await fetch(url as string, { method: 'PUT', body })).text(), String(body.length));
 });

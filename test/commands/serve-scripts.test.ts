@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync } from 'node:fs';
+import { chmodSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { startPhpFpm } from '../helpers/php-fpm.js';
@@ -28,6 +28,63 @@ test('CGI scripts get the variables they are given, and paths below the site', a
   assert.ok(lines.includes('FROM_US=ours'));
   assert.ok(lines.includes(`PATH_TRANSLATED=${join(cwd, 'site')}/more`));
   assert.ok(!lines.some((line) => line.startsWith('KEPT=')));
+});
+
+const ANN = { Authorization: `Basic ${Buffer.from('ann:secret').toString('base64')}`, 'Remote-User': 'eve' };
+
+test('a script learns who logged in, as do the logs', async (t) => {
+  const cwd = tempDir(t, {
+    'cgi/env.sh': ENV,
+    'cgi/there.sh': '#!/bin/sh\nprintf "Location: /cgi/env.sh\\n\\n"\n',
+  });
+  for (const name of ['env.sh', 'there.sh']) chmodSync(join(cwd, 'cgi', name), 0o755);
+  const command = start(['serve', '.', '0', '--cgi', '/cgi=cgi', '--auth', 'ann:secret'], { cwd });
+  t.after(() => command.stop());
+  const port = (await command.event('listening')).port as number;
+  for (const path of ['/cgi/env.sh', '/cgi/there.sh']) {
+    const lines = (await ask(port, path, { headers: ANN })).text.split('\n');
+    assert.ok(lines.includes('REMOTE_USER=ann'), path);
+    assert.ok(lines.includes('AUTH_TYPE=Basic'), path);
+  }
+  assert.equal((await command.event('request')).user, 'ann');
+  const open = await serving(t, cwd, [
+    '.',
+    '0',
+    '--cgi',
+    '/cgi=cgi',
+    '--auth',
+    'ann:secret',
+    '--auth-writes',
+  ]);
+  assert.doesNotMatch((await ask(open, '/cgi/env.sh', { headers: ANN })).text, /^(REMOTE_USER|AUTH_TYPE)=/m);
+  const posted = await ask(open, '/cgi/env.sh', { method: 'POST', headers: ANN });
+  assert.match(posted.text, /^REMOTE_USER=ann$/m);
+});
+
+test('a WSGI application learns who logged in', { skip: noSystemPython }, async (t) => {
+  const app =
+    'def app(e, s):\n  s("200 OK", [])\n  return [str([e.get("REMOTE_USER"), e.get("AUTH_TYPE")]).encode()]\n';
+  const cwd = tempDir(t, { 'app.py': app });
+  const python = ['--python', SYSTEM_PYTHON];
+  const port = await serving(t, cwd, ['app.py', '0', '--auth', 'ann:secret', ...python]);
+  assert.equal((await ask(port, '/', { headers: ANN })).text, "['ann', 'Basic']");
+  const open = await serving(t, cwd, ['app.py', '0', ...python]);
+  assert.equal((await ask(open, '/', { headers: ANN })).text, '[None, None]');
+});
+
+test('--cgi takes one script for all paths, and an index and links for a folder', async (t) => {
+  const cwd = tempDir(t, { 'app.sh': ENV, 'scripts/start.sh': ENV });
+  for (const name of ['app.sh', 'scripts/start.sh']) chmodSync(join(cwd, name), 0o755);
+  symlinkSync('../app.sh', join(cwd, 'scripts/link.sh'));
+  const flags = ['--cgi', '/one=app.sh', '--cgi', '/all=scripts', '--index', 'start.sh', '--follow-symlinks'];
+  const port = await serving(t, cwd, ['http://127.0.0.1:1/', '0', ...flags]);
+  const linesOf = async (path: string) => (await ask(port, path)).text.split('\n');
+  const one = await linesOf('/one/a/b');
+  assert.ok(one.includes('SCRIPT_NAME=/one'));
+  assert.ok(one.includes('PATH_INFO=/a/b'));
+  assert.ok(one.includes(`DOCUMENT_ROOT=${cwd}`));
+  assert.ok((await linesOf('/all/')).includes('SCRIPT_NAME=/all/start.sh'));
+  assert.ok((await linesOf('/all/link.sh')).includes('SCRIPT_NAME=/all/link.sh'));
 });
 
 test('--cgi-max says how many CGI scripts run at a time; the others wait', async (t) => {

@@ -158,6 +158,7 @@ test('a Python application answers, and what it prints goes to stderr', async (t
   t.after(() => command.stop());
   const application = await command.event('application');
   assert.deepEqual([application.kind, application.target], ['wsgi', 'app:app']);
+  assert.match(String(application.equivalent), /^--app \/api=app:app --wsgi --python /);
   const { port } = await command.event('listening');
   assert.equal((await ask(port, '/api/x')).text, '/api|/x');
   assert.equal((await ask(port, '/')).text, 'site');

@@ -3,7 +3,7 @@ import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ask } from '../helpers/raw-http.js';
-import { start } from '../helpers/run.js';
+import { run, start } from '../helpers/run.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 const SOURCE = '<?php $password = "secret";';
@@ -55,6 +55,26 @@ test('beside --cgi nothing in its folder is sent as a file', async (t) => {
     assert.equal((await ask(port, path)).status, 404, path);
   }
   assert.equal((await ask(port, '/config.php')).text, SOURCE);
+});
+
+test('beside --cgi with one script that is not sent, and what lies with it is', async (t) => {
+  const cwd = folder(t);
+  const flags = ['--cgi', '/app=site/scripts/a.sh', '--static', '/beside=site/shop'];
+  const port = await serving(t, cwd, flags);
+  for (const path of ['/scripts/a.sh', '/script.txt'])
+    assert.equal((await ask(port, path)).status, 404, path);
+  assert.equal((await ask(port, '/beside/a.txt')).text, 'text');
+  const { code, stderr } = await run(
+    ['serve', 'site', '0', '--cgi', '/app=site', '--static', '/s=site/shop'],
+    {
+      cwd,
+    },
+  );
+  assert.equal(code, 2);
+  assert.match(
+    stderr,
+    /--static \/s=site\/shop: it is in the folder of --cgi \/app.*\nhint: name the script alone/,
+  );
 });
 
 test('listings and ZIP files do not show scripts either', async (t) => {

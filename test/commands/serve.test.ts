@@ -244,6 +244,9 @@ const REFUSED: ReadonlyArray<readonly [why: string, code: number, argv: readonly
     ['an upstream that is no URL', 2, ['.', '0', '--proxy', '/api=gopher://x'], /gopher:\/\/x/],
     ['a mount without a value', 2, ['.', '0', '--proxy', '/api'], /'\/api' is not prefix=value/],
     ['a prefix without a slash', 2, ['.', '0', '--app', 'api=app.py'], /does not start with a slash/],
+    ['a prefix with a space', 2, ['.', '0', '--app', '/a b=app.py'], /or has a space/],
+    ['a root path without a slash', 2, ['.', '0', '--root-path', 'api'], /'api' does not start with a slash/],
+    ['a root path without an application', 2, ['.', '0', '--root-path', '/x'], /is for Python applications/],
     [
       'two mounts at one place',
       2,
@@ -285,6 +288,13 @@ const REFUSED: ReadonlyArray<readonly [why: string, code: number, argv: readonly
       26,
       ['app', '0'],
       /no such file or directory\)\nhint: app\.py is there/,
+    ],
+    ['a .wsgi file that is missing', 26, ['none/site.wsgi', '0'], /site\.wsgi \(no such file or directory\)/],
+    [
+      'a module as gunicorn takes it',
+      1,
+      ['shop.wsgi', '0', '--python', 'none'],
+      /no Python interpreter at none/,
     ],
     [
       'a module with .py inside its name',

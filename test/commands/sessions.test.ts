@@ -40,6 +40,19 @@ test('cookies of one host are not sent to another, and the newest of a name wins
   assert.equal(other.received[0]?.headers.cookie, undefined);
 });
 
+test('a cookie that is given wins over one of the session, and joins a Cookie field', async (t) => {
+  const session = join(tempDir(t), 's.json');
+  const { url, received } = await startHttp(t, (res, { target }) => {
+    if (target === '/login') res.setHeader('set-cookie', ['sid=old; Path=/', 'kept=1; Path=/']);
+    res.end();
+  });
+  await run(['get', `${url}/login`, '--session', session]);
+  await run(['get', url, '--session', session, '--cookie', 'sid=mine']);
+  assert.equal(received[1]?.headers.cookie, 'sid=mine; kept=1');
+  await run(['get', url, 'Cookie:a=1', '-H', 'cookie: b=2', '--cookie', 'c=3']);
+  assert.deepEqual(received[2]?.headers.cookie?.split('; ').sort(), ['a=1', 'b=2', 'c=3']);
+});
+
 test('--session keeps header fields, login and cookies, bound to their host, in a file of its owner', async (t) => {
   const cwd = tempDir(t);
   const { url, received } = await startHttp(t, (res) => res.setHeader('Set-Cookie', 'sid=abc; Path=/').end());

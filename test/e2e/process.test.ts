@@ -67,6 +67,25 @@ test('what an application has left open keeps neither a server nor a failed star
   assert.match(broken.stderr, /no database/);
 });
 
+test('an application that ends the process itself at a signal cuts no request, and serve ends with 0', async (t) => {
+  const cwd = tempDir(t, {
+    'app.mjs': `process.on('SIGTERM', async (signal) => { console.log('over'); process.kill(process.pid, signal); });
+      export const fetch = () => new Promise((done) => {
+        console.log('asked');
+        setTimeout(done, 300, new Response('whole'));
+      });`,
+  });
+  const server = spawnNettool(t, ['serve', 'app.mjs', '0'], { cwd });
+  const [url] = await server.find('stderr', /http:\/\/\S+/);
+  const answer = fetch(url);
+  await server.find('stderr', /asked/);
+  server.child.kill('SIGTERM');
+  assert.equal(await (await answer).text(), 'whole');
+  const { code, stderr } = await server.done;
+  assert.equal(code, 0);
+  assert.match(stderr, /stopped after 1 request\nover\n/);
+});
+
 test('a get that is cut short by a signal ends with 130 or 143', async (t) => {
   for (const [signal, expected] of [
     ['SIGINT', 130],

@@ -30,7 +30,7 @@ test('every example names the command that runs it in its first line', () => {
 
 test('the CGI examples answer', { ...needsPosix, ...needs('sh', 'python3') }, async (t) => {
   const folder = join(EXAMPLES, 'cgi/bin');
-  const { origin } = await serveHandler(t, createCgiHandler({ folder, prefix: '/cgi-bin' }));
+  const { origin } = await serveHandler(t, createCgiHandler({ scripts: folder, prefix: '/cgi-bin' }));
   const hello = await fetch(`${origin}/cgi-bin/hello.sh/more%20path?name=you`, {
     method: 'POST',
     body: 'content',

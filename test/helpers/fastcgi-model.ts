@@ -1,4 +1,5 @@
-import { LateBinding, type Link, TICK_MS } from '../../src/core/handlers/fastcgi/binding.js';
+import { LateBinding, TICK_MS } from '../../src/core/handlers/fastcgi/binding.js';
+import type { Link } from '../../src/core/handlers/fastcgi/link.js';
 
 /** A request of the model. */
 export interface ModelRequest {
@@ -18,11 +19,14 @@ export interface ModelApplication {
   readonly children: (nowMs: number) => number;
   /** Requests of one connection, after which it is closed. */
   readonly maxRequests?: number;
+  /** Connections that may wait for a child. */
+  readonly maxBacklog?: number;
   readonly maxConnections?: number;
   readonly maxWaitMs?: number;
 }
 
 const CLOSING_MS = 0.2;
+const REFUSING_MS = 0.05;
 
 /** An application like php-fpm, its queue, and the rules before it, in a time that only passes here. */
 export class FastcgiModel {
@@ -43,11 +47,15 @@ export class FastcgiModel {
 
   constructor(application: ModelApplication) {
     this.#application = application;
-    const { maxConnections = 256, maxWaitMs = 60_000 } = application;
+    const { maxConnections = 256, maxWaitMs = 60_000, maxBacklog = Number.POSITIVE_INFINITY } = application;
     this.#binding = new LateBinding<ModelRequest>(
       {
         open: (link, request) => {
           this.connects += 1;
+          if (this.#backlog.length >= maxBacklog) {
+            this.at(REFUSING_MS, () => this.#binding.full(link, request));
+            return;
+          }
           this.#carried.set(link, request);
           this.#backlog.push(link);
         },
@@ -165,8 +173,7 @@ export class FastcgiModel {
     this.#bound.delete(link);
     const request = this.#carried.get(link);
     if (request === undefined) this.#binding.gone(link);
-    else if (request.isRepeatable) this.#binding.retry(link, request);
-    else {
+    else if (!this.#binding.retry(link, request)) {
       this.#end(request, 'failed');
       this.#binding.gone(link);
     }

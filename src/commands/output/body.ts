@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { decodeStart, type TextClaim } from './body-text.js';
 import { toStreamSink } from './byte-sink.js';
 import { escapeControls } from './escape.js';
 import type { Source } from './file.js';
@@ -11,11 +12,10 @@ import type { Style } from './style.js';
 const PRETTY_LIMIT_BYTES = 4 * 2 ** 20;
 
 /** What a terminal is to know of a body. */
-export interface TerminalBody {
+export interface TerminalBody extends TextClaim {
   /** `lines` is shown line by line as it comes, `json` and `markup` are laid out and coloured. */
   readonly kind: 'json' | 'markup' | 'lines' | 'text';
   readonly isHtml: boolean;
-  readonly charset: string | undefined;
 }
 
 /** Writes a body to a pipe or file, byte by byte as it is. */
@@ -29,7 +29,7 @@ export function pipeBody(body: Source, stdout: Writable): Promise<void> {
  */
 export async function showBody(
   body: Readable,
-  { kind, isHtml, charset }: TerminalBody,
+  { kind, isHtml, ...claim }: TerminalBody,
   stdout: Writable,
   style: Style,
 ): Promise<boolean> {
@@ -37,14 +37,9 @@ export async function showBody(
   const isWhole = kind === 'json' || kind === 'markup';
   const start = await readStart(chunks, isWhole ? PRETTY_LIMIT_BYTES : 1);
   if (start.bytes.length === 0) return true;
-  const decoder = createDecoder(charset, true);
-  let text: string;
-  try {
-    text = decoder.decode(start.bytes, { stream: !start.complete });
-  } catch {
-    return false;
-  }
-  if (text.includes('\0')) return false;
+  const decoded = decodeStart(start.bytes, start.complete, claim);
+  if (decoded === undefined) return false;
+  const { text, decoder } = decoded;
   if (kind === 'json' && start.complete && isJson(withoutMark(text))) {
     stdout.write(`${prettyJson(withoutMark(text), style)}\n`);
     return true;
@@ -55,7 +50,7 @@ export async function showBody(
     return true;
   }
   const rest = start.failure === undefined ? chunks : failing(start.failure);
-  const all = rejoin(text, rest, createDecoder(charset, false));
+  const all = rejoin(text, rest, decoder);
   await (kind === 'lines' ? writeLines(all, stdout, style) : writeText(all, stdout));
   return true;
 }
@@ -81,17 +76,12 @@ async function writeLines(texts: AsyncIterable<string>, stdout: Writable, style:
 /** The text of an answer's first bytes made harmless, for an excerpt; `undefined` when it is binary. */
 export async function readExcerpt(
   body: Readable,
-  charset: string | undefined,
+  claim: TextClaim,
   limitBytes: number,
 ): Promise<string | undefined> {
   const chunks = body[Symbol.asyncIterator]() as AsyncIterableIterator<Buffer>;
   const { bytes } = await readStart(chunks, limitBytes);
-  try {
-    const text = createDecoder(charset, true).decode(bytes.subarray(0, limitBytes), { stream: true });
-    return text.includes('\0') ? undefined : text;
-  } catch {
-    return undefined;
-  }
+  return decodeStart(bytes.subarray(0, limitBytes), false, claim)?.text;
 }
 
 /** Whether whoever read our output has gone away. */
@@ -166,12 +156,4 @@ async function writeText(texts: AsyncIterable<string>, stdout: Writable): Promis
 /** A byte order mark is no part of JSON, though some write one (RFC 8259, section 8.1). */
 function withoutMark(text: string): string {
   return text.startsWith('\ufeff') ? text.slice(1) : text;
-}
-
-function createDecoder(charset: string | undefined, fatal: boolean): TextDecoder {
-  try {
-    return new TextDecoder(charset ?? 'utf-8', { fatal, ignoreBOM: true });
-  } catch {
-    return new TextDecoder('utf-8', { fatal, ignoreBOM: true });
-  }
 }

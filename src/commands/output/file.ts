@@ -1,8 +1,9 @@
 import { closeSync, constants, ftruncateSync, openSync, type Stats, writeSync } from 'node:fs';
-import { access, link, lstat, open, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { access, link, lstat, open, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type ErrorCode, NettoolError, toNettoolError } from '../../core/errors.js';
 import type { Sink } from './byte-sink.js';
+import { forgetNote, type PartNote, parseNote, writeNote } from './part-note.js';
 
 /** What hands out the bytes of a file to be. */
 export interface Source {
@@ -18,8 +19,8 @@ export interface OutputFile {
   findPartial(): Promise<Partial | undefined>;
   /** Writes the whole body; resolves to the number of bytes written. */
   write(source: Source, options?: WriteOptions): Promise<number>;
-  /** The descriptor of a new, empty `NAME.part`. */
-  openPart(): number;
+  /** The descriptor of a new, empty `NAME.part` whose ranges are going to be written at once. */
+  openGaps(note: PartNote): number;
   /** Gives `NAME.part` its name; `false` in `replace` keeps what has that name already, and resolves to the name taken. */
   finish(replace: boolean): Promise<string>;
   /** Keeps what arrived for another time, or takes it away. */
@@ -29,16 +30,10 @@ export interface OutputFile {
 /** The beginning of a file. */
 export interface Partial {
   readonly sizeBytes: number;
-  readonly validator: string | undefined;
+  /** What is known of it. */
+  readonly note: globalThis.Partial<PartNote>;
   /** Where the bytes are. */
   readonly path: string;
-}
-
-/** What is remembered of an unfinished file: what proves that the rest belongs to it. */
-export interface PartNote {
-  readonly validator: string | undefined;
-  /** The bytes were decoded on the way, so the server cannot continue them. */
-  readonly isDecoded: boolean;
 }
 
 /** How a file is written. */
@@ -98,7 +93,7 @@ function createDirect(path: string): OutputFile {
     path,
     isRegular: false,
     findPartial: async () => undefined,
-    openPart: unfit,
+    openGaps: unfit,
     finish: unfit,
     giveUp: async (error) => toOutputError(error, path),
     async write(source, { verify, onName } = {}) {
@@ -129,7 +124,6 @@ function createDirect(path: string): OutputFile {
 function createRegular(path: string, mode: number): OutputFile {
   const part = join(dirname(path), `${basename(path)}.part`);
   const notePath = `${part}.json`;
-  const forget = (): Promise<void> => unlink(notePath).catch(() => {});
   const openPart = (offset = 0): number => {
     const fd = openSync(part, PART_FLAGS, mode);
     ftruncateSync(fd, offset);
@@ -138,20 +132,24 @@ function createRegular(path: string, mode: number): OutputFile {
   const file: OutputFile = {
     path,
     isRegular: true,
-    openPart,
+    openGaps(note) {
+      const fd = openPart();
+      writeNote(notePath, { ...note, hasGaps: true });
+      return fd;
+    },
     async findPartial() {
       const note = parseNote(await readFile(notePath, 'utf8').catch(() => ''));
       const left = await statOrNothing(part);
       if (left?.isFile() === true && left.size > 0) {
-        if (note.isDecoded === true) return undefined;
-        return { sizeBytes: left.size, validator: note.validator, path: part };
+        if (note.isDecoded === true || note.hasGaps === true) return undefined;
+        return { sizeBytes: left.size, note, path: part };
       }
       const shorter = await statOrNothing(path);
       if (shorter === undefined || shorter.size === 0) return undefined;
-      return { sizeBytes: shorter.size, validator: undefined, path };
+      return { sizeBytes: shorter.size, note: {}, path };
     },
     async finish(replace) {
-      await forget();
+      forgetNote(notePath);
       if (!replace) return linkFree(part, path);
       await rename(part, path);
       return path;
@@ -159,15 +157,11 @@ function createRegular(path: string, mode: number): OutputFile {
     async giveUp(error, writtenBytes, note) {
       const failure = toOutputError(error, path);
       if (!CUT_SHORT.has(failure.code) || writtenBytes === 0) {
-        await forget();
+        forgetNote(notePath);
         await unlink(part).catch(() => {});
         return failure;
       }
-      if (note !== undefined) {
-        await forget();
-        // A planted link must not be followed here either.
-        await writeFile(notePath, JSON.stringify(note), { flag: 'wx' }).catch(() => {});
-      }
+      if (note !== undefined) writeNote(notePath, note);
       if (failure.hint !== undefined) return failure;
       const hint = `the ${writtenBytes} bytes that arrived are in ${part}`;
       return new NettoolError(failure.code, failure.message, { hint, cause: failure.cause });
@@ -179,6 +173,8 @@ function createRegular(path: string, mode: number): OutputFile {
         fd = openPart(offset);
         const target = fd;
         await source.pour((chunk) => {
+          // At once: nobody can write it when the power fails.
+          if (size === offset && note !== undefined) writeNote(notePath, note);
           writeAll(target, chunk, size);
           size += chunk.length;
         });
@@ -194,19 +190,6 @@ function createRegular(path: string, mode: number): OutputFile {
     },
   };
   return file;
-}
-
-/** What is no note says nothing. */
-function parseNote(text: string): globalThis.Partial<PartNote> {
-  try {
-    const { validator, isDecoded } = JSON.parse(text) as PartNote;
-    return {
-      isDecoded: isDecoded === true,
-      validator: typeof validator === 'string' ? validator : undefined,
-    };
-  } catch {
-    return {};
-  }
 }
 
 /** The first free one of `NAME`, `NAME-1`, …: a link, unlike a rename, replaces nothing. */

@@ -39,8 +39,10 @@ function viewDev(event: RequestEvent, style: Style): string {
   return `${time} ${style.bold(escapeLine(event.method))} ${escapeLine(event.target)} ${status} ${details}${left}`;
 }
 
-/** `, 0.1 ms queued, 8.0 ms in worker 4711, 3.0 ms from http://127.0.0.1:3000/, id …`: what of it is known. */
+/** `, 0.1 ms queued, 8.0 ms in worker 4711, 3.0 ms from http://127.0.0.1:3000/, id …`: what of it is known, and why it was refused. */
 function viewService({
+  status,
+  reason,
   queueMs,
   workerMs,
   workerPid,
@@ -51,7 +53,9 @@ function viewService({
   const parts: string[] = [];
   if (workerMs !== undefined || upstream !== undefined) parts.push(`${queueMs.toFixed(1)} ms queued`);
   if (workerMs !== undefined) parts.push(`${workerMs.toFixed(1)} ms in worker ${workerPid ?? '?'}`);
-  if (upstream !== undefined)
+  // Of a failure it stands in a line of its own.
+  if (reason !== undefined && status < 500) parts.push(reason);
+  else if (upstream !== undefined)
     parts.push(`${upstreamMs === undefined ? 'no answer' : `${upstreamMs.toFixed(1)} ms`} from ${upstream}`);
   if (requestId !== undefined) parts.push(`id ${requestId}`);
   return parts.map((part) => `, ${escapeLine(part)}`).join('');
@@ -59,9 +63,11 @@ function viewService({
 
 /** NCSA Common Log Format, as Apache and nginx write it. */
 function viewCommon(event: RequestEvent): string {
-  const { remoteAddress, method, target, httpVersion, status, bytes } = event;
+  const { remoteAddress, user, method, target, httpVersion, status, bytes } = event;
   const request = quoted(`${method} ${target} HTTP/${httpVersion}`);
-  return `${remoteAddress} - - [${formatLogDate(event.time)}] ${request} ${status} ${bytes}`;
+  // A space would end the field.
+  const name = user === undefined ? '-' : escapeLine(user).replaceAll(' ', '\\x20');
+  return `${remoteAddress} - ${name} [${formatLogDate(event.time)}] ${request} ${status} ${bytes}`;
 }
 
 /** `2026-03-01T12:30:01.250Z` → `01/Mar/2026:12:30:01 +0000`. */

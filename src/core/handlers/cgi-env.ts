@@ -67,7 +67,7 @@ export function clientVariables(request: IncomingRequest, options: ClientEnvOpti
     SERVER_SOFTWARE,
     SERVER_PROTOCOL: request.httpVersion === '2' ? 'HTTP/2.0' : `HTTP/${request.httpVersion}`,
     SERVER_NAME: serverName(request),
-    SERVER_PORT: String(request.localPort || (request.scheme === 'https' ? 443 : 80)),
+    SERVER_PORT: serverPort(request),
     SERVER_ADDR: request.localAddress,
     REMOTE_ADDR: request.remoteAddress,
     REMOTE_PORT: String(request.remotePort),
@@ -103,6 +103,10 @@ export function requestVariables(request: IncomingRequest, { bodyBytes }: CgiEnv
     QUERY_STRING: request.query,
   };
   if (bodyBytes !== undefined) variables.CONTENT_LENGTH = String(bodyBytes);
+  const { user } = request;
+  if (user === undefined) return variables;
+  variables.AUTH_TYPE = 'Basic';
+  variables.REMOTE_USER = Buffer.from(user, 'utf8').toString('latin1');
   return variables;
 }
 
@@ -126,15 +130,25 @@ function addFields(variables: Variables, headers: HeaderList, options: ClientEnv
   }
 }
 
+/** Where the client asked. A proxy that speaks TLS for us has it at another port than ours: the URL's, or the usual one. */
+function serverPort(request: IncomingRequest): string {
+  const { scheme, tls, localPort } = request;
+  const usual = scheme === 'https' ? 443 : 80;
+  if ((scheme === 'https') === (tls !== undefined)) return String(localPort || usual);
+  return /:(\d+)$/.exec(hostOf(request))?.[1] ?? String(usual);
+}
+
 /** The host the client asked for, without port; IPv6 in brackets (RFC 3875, section 4.1.14). Never empty. */
 function serverName(request: IncomingRequest): string {
-  const host =
-    request.headers.find(([name]) => name.length === 4 && name.toLowerCase() === 'host')?.[1] ?? '';
-  const name = /^(\[[0-9a-f:.]+\]|[^:[\]\s/]+)(?::\d*)?$/i.exec(host)?.[1];
+  const name = /^(\[[0-9a-f:.]+\]|[^:[\]\s/]+)(?::\d*)?$/i.exec(hostOf(request))?.[1];
   if (name !== undefined) return name;
   const address = request.localAddress;
   if (address === '') return 'localhost';
   return isIPv6(address) ? `[${address}]` : address;
+}
+
+function hostOf({ headers }: IncomingRequest): string {
+  return headers.find(([name]) => name.length === 4 && name.toLowerCase() === 'host')?.[1] ?? '';
 }
 
 /** Path and query as sent, also where the request named a whole URL. */

@@ -26,6 +26,8 @@ export interface CgiLocalRedirect {
 export interface CgiReplyOptions {
   /** The script may begin with a status line of its own: its name begins with `nph-`. */
   readonly allowStatusLine?: boolean;
+  /** It need not say anything about the page: PHP does not when it has no type by default. */
+  readonly allowUntyped?: boolean;
 }
 
 /** More than this without an empty line is no head. */
@@ -43,8 +45,11 @@ export function findBodyStart(bytes: Buffer, from = 0): number {
   return -1;
 }
 
-/** {@link parseCgiHead} for scripts that begin with no status line, by whoever answers many times. */
-export const parseKnownCgiHead = rememberHeads<CgiReply>(parseCgiHead, /^set-cookie:/im);
+/** {@link parseCgiHead} for FastCGI applications, which answer many times and always with a head. */
+export const parseKnownCgiHead = rememberHeads<CgiReply>(
+  (head) => parseCgiHead(head, { allowUntyped: true }),
+  /^set-cookie:/im,
+);
 
 /** Takes the head of a script's output apart; a head that breaks the rules is a {@link GatewayError} 502. */
 export function parseCgiHead(head: string, options: CgiReplyOptions = {}): CgiReply {
@@ -59,7 +64,6 @@ export function parseCgiHead(head: string, options: CgiReplyOptions = {}): CgiRe
   const headers: HeaderPair[] = [];
   let location: string | undefined;
   let length: number | undefined;
-  let hasType = false;
   for (const line of lines) {
     const [name, value] = parseLine(line);
     const key = name.toLowerCase();
@@ -73,13 +77,11 @@ export function parseCgiHead(head: string, options: CgiReplyOptions = {}): CgiRe
       if (location !== undefined) throw new GatewayError(502, 'the script sent two Location fields');
       location = value;
       headers.push([name, value]);
-    } else if (!HOP_BY_HOP.has(key) && key !== 'trailer') {
-      hasType ||= key === 'content-type';
-      headers.push([name, value]);
-    }
+    } else if (!HOP_BY_HOP.has(key) && key !== 'trailer') headers.push([name, value]);
   }
-  if (location === undefined && status === undefined && !hasType) {
-    throw new GatewayError(502, 'the script sent no Content-Type, Location or Status');
+  // RFC 3875 wants a Content-Type. Other servers send what comes without one; nothing at all is no head of a script.
+  if (lines.length === 0 && status === undefined && options.allowUntyped !== true) {
+    throw new GatewayError(502, 'the script sent no header fields before its empty line');
   }
   // PHP and frameworks always say `Status: 302` beside it: alone, it asks us to answer with that path.
   if (location?.startsWith('/') && !location.startsWith('//') && status === undefined && lines.length === 1) {

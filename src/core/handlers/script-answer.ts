@@ -9,8 +9,8 @@ export interface ScriptOutput {
   read(): Promise<Buffer | undefined>;
   /** Everything that is left, when the script is known to be done already; undefined otherwise. */
   rest?(): Buffer | undefined;
-  /** Called once: nothing more will be read. `isComplete` says whether all of it was. */
-  release(isComplete: boolean): void;
+  /** Called once: nothing more will be read. `isAnswered` says whether the client has, or gets, all it is to have. */
+  release(isAnswered: boolean): void;
 }
 
 /** A head that was read, and the body's bytes that came with it. */
@@ -76,7 +76,7 @@ export function toResponse(
 ): HttpResponse {
   const { status, reason, headers, length } = document;
   if (answer.method === 'HEAD' || isBodiless(status)) {
-    output.release(false);
+    output.release(true);
     return { status, reason, headers: withLength(document) };
   }
   const rest = output.rest?.();
@@ -120,7 +120,9 @@ function bodyStream(first: Buffer, length: number | undefined, output: ScriptOut
     const wanted = chunk.byteLength > left ? chunk.subarray(0, left) : chunk;
     left -= wanted.byteLength;
     stream.push(wanted);
-    if (left === 0) stream.push(null);
+    if (left > 0) return;
+    isComplete = true;
+    stream.push(null);
   };
   return new Readable({
     highWaterMark: 256 * 1024,

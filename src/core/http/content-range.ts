@@ -26,3 +26,21 @@ export function readValidator(headers: HeaderList): string | undefined {
   if (etag !== undefined) return etag.startsWith('W/') ? undefined : etag;
   return getHeader(headers, 'last-modified');
 }
+
+/** What an answer says of the content it is of. */
+export interface ContentState {
+  readonly etag: string | undefined;
+  readonly lastModified: string | undefined;
+}
+
+/** The {@link ContentState} of an answer. */
+export function readState(headers: HeaderList): ContentState {
+  return { etag: getHeader(headers, 'etag'), lastModified: getHeader(headers, 'last-modified') };
+}
+
+/** Whether nothing speaks against two answers being of the same content: a weak ETag proves nothing, but another one does. */
+export function mayBeSame(one: Partial<ContentState>, other: ContentState): boolean {
+  const agree = (a: string | undefined, b: string | undefined): boolean =>
+    a === undefined || b === undefined || a.replace(/^W\//, '') === b.replace(/^W\//, '');
+  return agree(one.etag, other.etag) && agree(one.lastModified, other.lastModified);
+}

@@ -25,20 +25,28 @@ export type SavedCookies = ReturnType<CookieJar['serializeSync']>;
 export function createCookieStore(saved?: SavedCookies): CookieStore {
   const jar = toJar(saved);
   const changes: CookieChange[] = [];
+  const setByAnswers = new Set<string>();
   return {
     changes,
     async addTo(headers, url) {
-      const cookies = await jar.getCookies(url.href);
-      if (cookies.length === 0) return headers;
       const given = (getHeader(headers, 'cookie') ?? '').split(/;\s*/).filter((pair) => pair !== '');
+      const toName = (pair: string): string => pair.split('=', 1)[0] as string;
+      const named = new Set(given.map(toName));
+      // What the user gives is for this run, newer than what a session remembers and older than what an answer sets.
+      const cookies = (await jar.getCookies(url.href)).filter(
+        ({ key }) => !named.has(key) || setByAnswers.has(key),
+      );
+      if (cookies.length === 0) return headers;
       const newer = new Set(cookies.map(({ key }) => key));
-      const kept = given.filter((pair) => !newer.has(pair.split('=', 1)[0] as string));
+      const kept = given.filter((pair) => !newer.has(toName(pair)));
       const pairs = [...kept, ...cookies.map((cookie) => cookie.cookieString())];
       return withHeader(headers, 'Cookie', pairs.join('; '));
     },
     async take(headers, url) {
       for (const field of getAllHeaders(headers, 'set-cookie')) {
-        if (await apply(jar, { url: url.href, field })) changes.push({ url: url.href, field });
+        if (!(await apply(jar, { url: url.href, field }))) continue;
+        changes.push({ url: url.href, field });
+        setByAnswers.add((field.split('=', 1)[0] as string).trim());
       }
     },
   };

@@ -39,12 +39,12 @@ export function decodeBody(body: Readable, headers: HeaderList): Readable {
   return Readable.from(decoded, { objectMode: false, highWaterMark: 256 * 1024 });
 }
 
-/** The codings of a body in the order they were applied, over all its header lines; `identity` means nothing. */
+/** The codings of a body in the order they were applied, over all its header lines; `identity` means nothing, nor does `none`. */
 function toCodings(headers: HeaderList): string[] {
   const codings = getAllHeaders(headers, 'content-encoding')
     .flatMap((value) => value.split(','))
     .map((coding) => coding.trim().toLowerCase())
-    .filter((coding) => coding !== '' && coding !== 'identity');
+    .filter((coding) => !['', 'identity', 'none'].includes(coding));
   const unknown = codings.find((coding) => !Object.hasOwn(DECODERS, coding));
   if (unknown !== undefined) {
     throw new NettoolError('BAD_ENCODING', `the body is in an unknown coding, '${unknown}'`, {

@@ -63,12 +63,7 @@ function canReplay({ body }: OutgoingRequest): boolean {
 
 /** The best Digest challenge among what a server offers, in one field or several. */
 function findChallenge(fields: readonly string[]): Challenge | undefined {
-  const challenges = fields.flatMap((field) =>
-    field
-      .split(/,?\s*\b(?=(?:Digest|Basic|Bearer|Negotiate|NTLM)\b\s*)/i)
-      .filter((part) => /^Digest\s/i.test(part))
-      .map(parseParameters),
-  );
+  const challenges = fields.flatMap(readDigestChallenges);
   const usable = challenges.filter(({ algorithm = 'MD5', qop }) => {
     const known = PREFERENCE.includes(algorithm.toUpperCase().replace(/-SESS$/, ''));
     return known && (qop === undefined || qop.split(/\s*,\s*/).includes('auth'));
@@ -78,12 +73,20 @@ function findChallenge(fields: readonly string[]): Challenge | undefined {
   return usable.sort((a, b) => rank(a) - rank(b))[0];
 }
 
-function parseParameters(text: string): Challenge {
-  const found: Record<string, string> = Object.create(null);
-  for (const [, name, quoted, plain] of text.matchAll(
-    /([a-z0-9-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))/gi,
-  )) {
-    found[(name as string).toLowerCase()] = quoted?.replace(/\\(.)/g, '$1') ?? (plain as string);
+/** `name=value` and `name="value"`, or a word alone, which begins a challenge (RFC 9110, section 11.6.1). */
+const PARAMETER_OR_SCHEME = /([^\s,="]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))|([^\s,="]+)/g;
+
+/** The challenges of one field that are for Digest; words in quotes, `domain="/digest"`, begin none. */
+function readDigestChallenges(field: string): Challenge[] {
+  const found: Record<string, string>[] = [];
+  let current: Record<string, string> | undefined;
+  for (const [, name, quoted, plain, scheme] of field.matchAll(PARAMETER_OR_SCHEME)) {
+    if (scheme !== undefined) {
+      current = scheme.toLowerCase() === 'digest' ? Object.create(null) : undefined;
+      if (current !== undefined) found.push(current);
+    } else if (current !== undefined && name !== undefined) {
+      current[name.toLowerCase()] = quoted?.replace(/\\(.)/g, '$1') ?? plain ?? '';
+    }
   }
   return found;
 }

@@ -33,8 +33,9 @@ function readFilename(field: string): string | undefined {
       // An unknown charset, or bytes it does not have: the plain name is left.
     }
   }
-  const plain = /;\s*filename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;]+))/i.exec(field);
-  return plain?.[1]?.replace(/\\(.)/g, '$1') ?? plain?.[2];
+  // Many forget the quotes around blanks.
+  const plain = /;\s*filename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;]+))/i.exec(field);
+  return plain?.[1]?.replace(/\\(.)/g, '$1') ?? plain?.[2]?.trim();
 }
 
 function clean(name: string): string {

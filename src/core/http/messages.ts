@@ -79,6 +79,8 @@ export interface IncomingRequest {
   earlyHints?(headers: HeaderList): void;
   /** The name this request has in logs, when requests are named. */
   readonly requestId?: string;
+  /** Who proved to be a user of this server, where it asks for one. */
+  readonly user?: string | undefined;
   /** Takes what is to be told of how this request was served; what comes later is added. */
   note?(service: ServiceNote): void;
 }
@@ -86,6 +88,8 @@ export interface IncomingRequest {
 /** How a request was served behind the server, as far as its handler knows: for events and logs. */
 export interface ServiceNote {
   readonly requestId?: string;
+  /** Who proved to be a user of this server. */
+  readonly user?: string;
   /** Waiting until a worker, a script or an upstream was free. */
   readonly queueMs?: number;
   /** The worker or script had it; without this figure, one with a `workerPid` had it as long as the handler. */

@@ -65,7 +65,8 @@ export async function followRedirects(
   for (;;) {
     const response = await options.send(current);
     const location = getHeader(response.headers, 'location');
-    if (!options.follow || !REDIRECTS.has(response.status) || location === undefined) {
+    // An empty Location leads nowhere: it would be the same place again.
+    if (!options.follow || !REDIRECTS.has(response.status) || !location) {
       return { response, request: current, hops };
     }
     // The connection goes with it: cheaper than reading a page nobody wants.

@@ -26,7 +26,7 @@ export interface ReplyRules {
   readonly maxInterim: number;
   /**
    * Takes what is not written as it should be, where only one meaning can be seen in it: lines that end in a bare line
-   * feed, a length that is repeated, the coding `identity`, spaces after the size of a chunk, trailers that are none,
+   * feed or are folded, a length that is repeated or beside chunks, the coding `identity`, spaces after the size of a chunk, trailers that are none,
    * content where there is none. Not for those who pass it on, as the next one may see another meaning.
    */
   readonly isLenient: boolean;
@@ -63,12 +63,23 @@ export function parseReplyHead(source: string, rules: ReplyRules): ReplyHead {
   const httpVersion = minor === '1' ? '1.1' : '1.0';
   const length = readLength(fields, isLenient);
   const isChunked = readCoding(fields, isLenient);
-  if (isChunked && length !== undefined) throw malformed('both Content-Length and Transfer-Encoding');
+  const isAmbiguous = isChunked && length !== undefined;
+  if (isAmbiguous && !isLenient) throw malformed('both Content-Length and Transfer-Encoding');
   if (isChunked && httpVersion === '1.0') throw malformed('Transfer-Encoding in HTTP/1.0');
   if (status < 200 || status === 204) checkEmpty(status, { length, isChunked, httpVersion }, isLenient);
-  const keepAlive = isPersistent(fields.connection, httpVersion === '1.1');
+  // Chunks it is then, and the connection is not to be trusted any more (RFC 9112, section 6.3).
+  const keepAlive = !isAmbiguous && isPersistent(fields.connection, httpVersion === '1.1');
   const { headers } = fields;
-  return { httpVersion, status, reason, headers, length, isChunked, keepAlive, source };
+  return {
+    httpVersion,
+    status,
+    reason,
+    headers,
+    length: isAmbiguous ? undefined : length,
+    isChunked,
+    keepAlive,
+    source,
+  };
 }
 
 /** The same length twice is one length, two different ones are an attack (RFC 9112, section 6.3). */

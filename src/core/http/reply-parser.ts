@@ -27,8 +27,8 @@ const MAX_KEPT_HEAD = 4096;
 
 /**
  * Reads the replies of one connection (RFC 9112), however they are cut. Whatever could be understood in two ways is
- * an error: two lengths, a length beside a transfer coding, codings we did not ask for, folded lines, bare line
- * feeds, bytes that nobody asked for. Throws a {@link Refusal}; the connection is then of no use any more.
+ * an error, unless the rules are lenient: two lengths, a length beside a transfer coding, codings we did not ask for,
+ * folded lines, bare line feeds, bytes that nobody asked for. Throws a {@link Refusal}; the connection is then of no use any more.
  */
 export class ReplyParser {
   readonly #sink: ReplySink;
@@ -118,7 +118,7 @@ export class ReplyParser {
     this.#pending = EMPTY;
     const rest = bytes.subarray(end);
     const text = toLatin1(bytes, 0, end);
-    this.#takeHead(this.#rules.isLenient ? text.replace(/\r?\n/g, '\r\n') : text, rest);
+    this.#takeHead(this.#rules.isLenient ? straighten(text) : text, rest);
     return this.#state === 'upgraded' ? EMPTY : rest;
   }
 
@@ -187,6 +187,11 @@ export class ReplyParser {
     this.#decoder = undefined;
     this.#sink.onEnd(trailers);
   }
+}
+
+/** Every line ended by CR LF, and those that are folded in one (RFC 9112, section 5.2). */
+function straighten(head: string): string {
+  return head.replace(/\r?\n[\t ]+/g, ' ').replace(/\r?\n/g, '\r\n');
 }
 
 /** What begins after the first empty line, however lines are ended; -1 before there is one. */

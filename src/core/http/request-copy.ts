@@ -22,6 +22,7 @@ export function redirectRequest(request: IncomingRequest, redirection: Redirecti
     localAddress,
     localPort,
     signal,
+    user,
   } = request;
   const { method, target, rawPath, path, query, headers } = redirection;
   return {
@@ -41,6 +42,7 @@ export function redirectRequest(request: IncomingRequest, redirection: Redirecti
     localAddress,
     localPort,
     signal,
+    user,
     note: (service) => request.note?.(service),
   };
 }

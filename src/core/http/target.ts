@@ -35,6 +35,12 @@ export function parseTarget(target: string): ParsedTarget | undefined {
   return decoded === undefined ? undefined : { rawPath, path: resolveSegments(decoded), query };
 }
 
+/** The canonical path with a character per byte, also where the bytes are not UTF-8: `/caf%E9` is five of them. */
+export function toBytePath({ path, rawPath }: Pick<ParsedTarget, 'path' | 'rawPath'>): string {
+  if (path.includes('\ufffd')) return resolveSegments(unescapePath(rawPath));
+  return Buffer.from(path, 'utf8').toString('latin1');
+}
+
 /** `http://host:80/a?b` → `/a?b`; a target that starts with `/` is its own. */
 function toOriginForm(target: string): string | undefined {
   if (target.startsWith('/')) return target;
@@ -45,8 +51,11 @@ function toOriginForm(target: string): string | undefined {
 /** Decodes each escape once, and the whole as UTF-8; bytes that are not become U+FFFD. */
 function decode(rawPath: string): string | undefined {
   if (/%(?![0-9a-f]{2})|%00/i.test(rawPath)) return undefined;
-  const bytes = rawPath.replace(/%(..)/g, (_escape, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
-  return Buffer.from(bytes, 'latin1').toString('utf8');
+  return Buffer.from(unescapePath(rawPath), 'latin1').toString('utf8');
+}
+
+function unescapePath(rawPath: string): string {
+  return rawPath.replace(/%(..)/g, (_escape, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
 /** RFC 3986, section 5.2.4, on the decoded path, so that `%2e%2e%2f` is worth no more than `../`. */

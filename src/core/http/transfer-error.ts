@@ -1,4 +1,5 @@
 import { NettoolError, toNettoolError } from '../errors.js';
+import { hintOfHandshake } from '../net/tls-problem.js';
 import { Refusal } from './server/status.js';
 
 /** How far a transfer had come when it broke. */
@@ -21,12 +22,22 @@ export function toTransferError(error: Error | undefined, state: TransferState):
       cause: error,
     });
   }
-  if (error !== undefined) return toNettoolError(error, `the connection to ${peer} broke`);
+  if (error !== undefined) return toBroken(error, peer);
   if (state.bytesRead === 0) return new NettoolError('EMPTY_REPLY', `${peer} closed without a reply`);
   if (!state.headSeen) {
     return new NettoolError('CONNECTION_BROKEN', `${peer} closed in the middle of the header fields`);
   }
   return new NettoolError('TRUNCATED', `the transfer was cut short (${describeProgress(state)})`);
+}
+
+/** With TLS 1.3 a server may refuse us when the handshake is through on our side. */
+function toBroken(error: Error, peer: string): NettoolError {
+  const failure = toNettoolError(error, `the connection to ${peer} broke`);
+  const code = String((error as NodeJS.ErrnoException).code);
+  const hint = code.endsWith('CERTIFICATE_REQUIRED') ? hintOfHandshake(code, {}) : undefined;
+  return hint === undefined
+    ? failure
+    : new NettoolError(failure.code, failure.message, { hint, cause: error });
 }
 
 function describeProgress({ bodyBytes, contentLength }: TransferState): string {

@@ -9,7 +9,14 @@ export async function readClientIdentity(
   keyPath: string,
   passphrase: string | undefined,
 ): Promise<Identity> {
-  if (passphrase === undefined) return readIdentity(certPath, keyPath).catch(toInput);
+  if (passphrase === undefined) {
+    return readIdentity(certPath, keyPath).catch((error: NettoolError) => {
+      const hint = / is encrypted$/.test(error.message)
+        ? 'give its passphrase: --key-pass env:NAME'
+        : error.hint;
+      return toInput(new NettoolError(error.code, error.message, { hint, cause: error.cause }));
+    });
+  }
   const [cert, sealed] = await Promise.all([readFile(certPath, 'utf8'), readFile(keyPath, 'utf8')]).catch(
     (error) => toInput(toNettoolError(error, 'cannot read the certificate or its key')),
   );
@@ -29,8 +36,18 @@ function open(sealed: string, path: string, passphrase: string): string {
   try {
     return createPrivateKey({ key: sealed, passphrase }).export({ type: 'pkcs8', format: 'pem' }) as string;
   } catch (cause) {
-    throw new NettoolError('INPUT_FAILED', `the private key in ${path} does not open with this passphrase`, {
+    if (sealed.includes('-----BEGIN ')) {
+      throw new NettoolError(
+        'INPUT_FAILED',
+        `the private key in ${path} does not open with this passphrase`,
+        {
+          cause,
+        },
+      );
+    }
+    throw new NettoolError('INPUT_FAILED', `there is no private key in ${path}`, {
       cause,
+      hint: `a PEM file is needed; of a PKCS#12 file  openssl pkcs12 -in ${path} -out pair.pem  makes one`,
     });
   }
 }

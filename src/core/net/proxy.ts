@@ -153,7 +153,8 @@ async function openHttp(
   const [line = '', status] = /^HTTP\/1\.[01] (\d{3})[^\r\n]*/.exec(head) ?? [];
   if (status === undefined) throw malformed(proxy);
   if (status.startsWith('2')) return;
-  const hint = status === '407' ? 'give a name and password: --proxy http://USER:PASS@HOST:PORT' : undefined;
+  const hint =
+    status === '407' ? 'give a name and password before its host: --proxy USER:PASS@HOST:PORT' : undefined;
   throw new NettoolError(
     status === '407' || status === '403' ? 'PERMISSION' : 'CONNECTION_REFUSED',
     `${describe(proxy)} gives no connection to ${authority} (${line.replace(/^\S+ /, '')})`,

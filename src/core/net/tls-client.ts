@@ -3,6 +3,7 @@ import { isIP, type Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { NettoolError, toNettoolError } from '../errors.js';
 import { type Identity, type TlsVersion, toMinVersion } from './tls.js';
+import { describeCertificate, hintOfHandshake } from './tls-problem.js';
 
 /** How the client end of TLS is set up. */
 export interface TlsClientOptions {
@@ -32,8 +33,6 @@ export interface TlsPeer {
   readonly signal: AbortSignal;
 }
 
-const CERTIFICATE_HINT = 'trust its issuer with --cacert FILE, or go without the check with --insecure';
-
 /** Takes a connected socket through the TLS handshake; the socket is destroyed when that fails. */
 export function startTls(socket: Socket, peer: TlsPeer, options: TlsClientOptions): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
@@ -60,7 +59,7 @@ export function startTls(socket: Socket, peer: TlsPeer, options: TlsClientOption
     const onAbort = (): void => fail(peer.signal.reason);
     peer.signal.addEventListener('abort', onAbort, { once: true });
     // Stays after the handshake, when failing has no effect any more: the new owner may not listen yet.
-    secure.on('error', (error) => fail(toHandshakeError(error, peer)));
+    secure.on('error', (error) => fail(toHandshakeError(error, peer, options)));
     secure.once('secureConnect', () => {
       if (!secure.authorized && options.insecure !== true) return fail(toCertificateError(secure, peer));
       if (options.pins !== undefined && !isPinned(secure, options.pins))
@@ -72,20 +71,20 @@ export function startTls(socket: Socket, peer: TlsPeer, options: TlsClientOption
 }
 
 /** Whatever breaks before the handshake is through is the handshake's failure, also a reset or an early end. */
-function toHandshakeError(error: Error, { name }: TlsPeer): NettoolError {
+function toHandshakeError(error: Error, { name }: TlsPeer, options: TlsClientOptions): NettoolError {
   const failure = toNettoolError(error);
   const words = failure.code === 'INTERNAL' ? error.message : failure.message;
-  const plain = (error as NodeJS.ErrnoException).code === 'ERR_SSL_WRONG_VERSION_NUMBER';
+  const hint = hintOfHandshake(String((error as NodeJS.ErrnoException).code), options);
   return new NettoolError('TLS_HANDSHAKE', `no TLS handshake with ${name} (${words})`, {
     cause: error,
-    ...(plain ? { hint: 'the server may speak plain http on this port' } : {}),
+    ...(hint === undefined ? {} : { hint }),
   });
 }
 
 function toCertificateError(socket: TLSSocket, { name, host }: TlsPeer): NettoolError {
-  const problem = describeProblem(socket, host);
+  const { problem, hint } = describeCertificate(socket, host);
   return new NettoolError('TLS_CERTIFICATE', `the certificate of ${name} is not trusted: ${problem}`, {
-    hint: CERTIFICATE_HINT,
+    hint,
     cause: socket.authorizationError,
   });
 }
@@ -104,38 +103,4 @@ function toPinError(socket: TLSSocket, { name }: TlsPeer): NettoolError {
   return new NettoolError('TLS_CERTIFICATE', `the public key of ${name} is not a pinned one`, {
     hint: `it is sha256//${hashOfKey(socket)}`,
   });
-}
-
-function describeProblem(socket: TLSSocket, host: string): string {
-  // Declared as an Error, but what is there is its code.
-  const code = String(socket.authorizationError);
-  const certificate = socket.getPeerCertificate();
-  const issuer = certificate.issuer?.CN ?? certificate.issuer?.O ?? 'its issuer';
-  switch (code) {
-    case 'CERT_HAS_EXPIRED':
-      return `it, or one it rests on, has expired (valid to ${certificate.valid_to})`;
-    case 'CERT_NOT_YET_VALID':
-      return `it is not valid yet (valid from ${certificate.valid_from})`;
-    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
-      return 'it is self-signed';
-    case 'SELF_SIGNED_CERT_IN_CHAIN':
-      return 'its chain ends in a root that is not known here';
-    case 'UNABLE_TO_GET_ISSUER_CERT':
-    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
-    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
-      return `its issuer '${issuer}' is not known here`;
-    case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return `it is for ${describeNames(certificate)}, not for ${host}`;
-    default:
-      return code;
-  }
-}
-
-/** `DNS:a.example, IP Address:127.0.0.1` → `a.example, 127.0.0.1`. */
-function describeNames(certificate: {
-  subjectaltname?: string;
-  subject?: { CN?: string | string[] };
-}): string {
-  const names = certificate.subjectaltname?.replaceAll(/(^|, )(DNS|IP Address):/g, '$1');
-  return names ?? String(certificate.subject?.CN ?? 'no name at all');
 }

@@ -1,10 +1,9 @@
 import { type ChildProcess, type Serializable, type StdioOptions, spawn } from 'node:child_process';
-import type { Duplex, Readable } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { deliverLines } from './lines.js';
 import { isWindows } from './os.js';
-
-/** Longer lines of a child are delivered in pieces, so that no output can fill the memory. */
-const MAX_LINE = 65_536;
+import { type ChildPipe, openPipe } from './pipe.js';
 
 /** How long output may still come once the process itself is gone (a grandchild may hold the pipe open). */
 const LAST_OUTPUT_MS = 500;
@@ -49,7 +48,9 @@ export interface Child {
 /** Starts a process in a group of its own: the terminal's Ctrl-C does not reach it, a signal to the group ends it whole. */
 export function startChild(command: string, args: readonly string[], options: ChildOptions): Child {
   const channels = options.channels ?? 0;
-  const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', ...Array<'pipe'>(channels).fill('pipe')];
+  const [out, err] = [openPipe('out'), openPipe('out')];
+  const stdio: StdioOptions = ['ignore', out?.theirs ?? 'pipe', err?.theirs ?? 'pipe'];
+  stdio.push(...Array<'pipe'>(channels).fill('pipe'));
   if (options.ipc === true) stdio.push('ipc');
   const child = spawn(command, args, {
     stdio,
@@ -58,8 +59,10 @@ export function startChild(command: string, args: readonly string[], options: Ch
     ...(options.cwd !== undefined && { cwd: options.cwd }),
     ...(options.env !== undefined && { env: options.env }),
   });
-  deliverLines(child.stdout, (line) => options.onLine(line, 'stdout'));
-  deliverLines(child.stderr, (line) => options.onLine(line, 'stderr'));
+  for (const pipe of [out, err]) pipe?.letGo();
+  const outputs = [out?.ours ?? child.stdout, err?.ours ?? child.stderr] as const;
+  if (outputs[0] !== null) deliverLines(outputs[0], (line) => options.onLine(line, 'stdout'));
+  if (outputs[1] !== null) deliverLines(outputs[1], (line) => options.onLine(line, 'stderr'));
   if (options.onMessage !== undefined) child.on('message', options.onMessage);
   const streams = child.stdio.slice(3, 3 + channels) as unknown as Duplex[];
   // A broken pipe is told by the exit; without a listener it would end the whole program.
@@ -67,7 +70,7 @@ export function startChild(command: string, args: readonly string[], options: Ch
   return {
     pid: child.pid,
     channels: streams,
-    exited: awaitExit(child),
+    exited: awaitExit(child, [out, err]),
     signal: (name, scope = 'tree') => {
       if (scope === 'tree') signalTree(child, name);
       else child.kill(name);
@@ -78,8 +81,11 @@ export function startChild(command: string, args: readonly string[], options: Ch
   };
 }
 
-async function awaitExit(child: ChildProcess): Promise<ChildExit> {
-  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+async function awaitExit(child: ChildProcess, pipes: readonly (ChildPipe | undefined)[]): Promise<ChildExit> {
+  const sources = [child, ...pipes.flatMap((pipe) => pipe?.ours ?? [])];
+  const closed = Promise.all(
+    sources.map((source) => new Promise<void>((resolve) => source.once('close', () => resolve()))),
+  );
   const exit = await new Promise<ChildExit>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }));
     child.once('error', (error) => {
@@ -130,23 +136,4 @@ export async function stopChild(child: Child, { ask, graceMs }: StopOptions): Pr
 export function describeExit(exit: ChildExit): string {
   if (exit.error !== undefined) return exit.error.message;
   return exit.signal === null ? `exit code ${exit.code}` : `signal ${exit.signal}`;
-}
-
-function deliverLines(stream: Readable | null, onLine: (line: string) => void): void {
-  let rest = '';
-  stream?.setEncoding('utf8');
-  stream?.on('data', (text: string) => {
-    const lines = (rest + text).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) onLine(line.endsWith('\r') ? line.slice(0, -1) : line);
-    if (rest.length > MAX_LINE) {
-      onLine(rest);
-      rest = '';
-    }
-  });
-  stream?.on('end', () => {
-    if (rest !== '') onLine(rest);
-    rest = '';
-  });
-  stream?.on('error', () => {});
 }

@@ -1,6 +1,7 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { isWindows } from './os.js';
+import { openPipe } from './pipe.js';
 
 /** What to run. */
 export interface ScriptOptions {
@@ -31,9 +32,9 @@ export interface RunningScript {
  * Runs a file without arguments, as the head of a process group of its own, so that it can be ended with everything
  * it started. Rejects when it cannot be started at all.
  */
-export function runScript({ file, cwd, env }: ScriptOptions): Promise<RunningScript> {
+export function runScript(options: ScriptOptions): Promise<RunningScript> {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, [], { cwd, env, stdio: ['pipe', 'pipe', 'pipe'], detached: !isWindows });
+    const { child, stdin, stdout, stderr } = spawnPiped(options);
     const ended = new Promise<ScriptEnd>((settle) => {
       child.once('exit', (code, signal) => settle({ code, signal }));
     });
@@ -43,10 +44,14 @@ export function runScript({ file, cwd, env }: ScriptOptions): Promise<RunningScr
       isOver = true;
     });
     // A script need not read what it is given.
-    child.stdin.on('error', () => {});
-    child.once('error', reject);
+    stdin.on('error', () => {});
+    const refuse = (error: Error): void => {
+      for (const stream of [stdin, stdout, stderr]) stream.destroy();
+      reject(error);
+    };
+    child.once('error', refuse);
     child.once('spawn', () => {
-      child.off('error', reject);
+      child.off('error', refuse);
       child.on('error', () => {});
       const pid = child.pid as number;
       const signalGroup = (signal: NodeJS.Signals): void => {
@@ -65,7 +70,31 @@ export function runScript({ file, cwd, env }: ScriptOptions): Promise<RunningScr
         const timer = setTimeout(() => signalGroup('SIGKILL'), graceMs);
         if (isOver) timer.unref();
       };
-      resolve({ pid, stdin: child.stdin, stdout: child.stdout, stderr: child.stderr, ended, stop });
+      resolve({ pid, stdin, stdout, stderr, ended, stop });
     });
   });
+}
+
+interface Spawned extends Pick<RunningScript, 'stdin' | 'stdout' | 'stderr'> {
+  readonly child: ChildProcess;
+}
+
+function spawnPiped({ file, cwd, env }: ScriptOptions): Spawned {
+  const pipes = [openPipe('in'), openPipe('out'), openPipe('out')] as const;
+  const stdio = pipes.map((pipe) => pipe?.theirs ?? ('pipe' as const));
+  try {
+    const child = spawn(file, [], { cwd, env, stdio, detached: !isWindows });
+    const [stdin, stdout, stderr] = pipes;
+    return {
+      child,
+      stdin: stdin?.ours ?? (child.stdin as Writable),
+      stdout: stdout?.ours ?? (child.stdout as Readable),
+      stderr: stderr?.ours ?? (child.stderr as Readable),
+    };
+  } catch (error) {
+    for (const pipe of pipes) pipe?.ours.destroy();
+    throw error;
+  } finally {
+    for (const pipe of pipes) pipe?.letGo();
+  }
 }

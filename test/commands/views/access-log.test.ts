@@ -35,6 +35,8 @@ test('common and combined are the formats of Apache and nginx', () => {
   assert.equal(viewAccess(EVENT, 'common', STYLE), common);
   assert.equal(viewAccess(EVENT, 'combined', STYLE), `${common} "-" "curl/8"`);
   assert.equal(viewAccess(EVENT, 'none', STYLE), undefined);
+  const named = viewAccess({ ...EVENT, user: 'a b\n' }, 'common', STYLE);
+  assert.equal(named, common.replace(' - - ', ' - a\\x20b\\n '));
 });
 
 test('dev says what, how it went and how long it took', () => {
@@ -70,3 +72,12 @@ for (const format of ['dev', 'common', 'combined', 'json'] as const) {
     if (format === 'combined') assert.equal(line.match(/(?<!\\)(?:\\\\)*"/g)?.length, 6);
   });
 }
+
+test('why a request was refused stands in the dev log, instead of an upstream that was never asked', () => {
+  const reason = 'the body is too large';
+  const refused = viewAccess({ ...EVENT, status: 413, reason, upstream: 'http://a/' }, 'dev', STYLE) ?? '';
+  assert.match(refused, /413 1\.3 ms 5120 bytes, 0\.0 ms queued, the body is too large$/);
+  const failed =
+    viewAccess({ ...EVENT, status: 502, reason: 'no', upstream: 'http://a/' }, 'dev', STYLE) ?? '';
+  assert.match(failed, /no answer from http:\/\/a\/$/);
+});

@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type CgiOptions, createCgiHandler } from '../../../src/core/handlers/cgi.js';
+import { hasFfi } from '../../../src/core/platform/ffi.js';
+import { platform } from '../../../src/core/platform/os.js';
 import { Events, openSocket, serveHandler } from '../../helpers/serve-handler.js';
 import { tempDir } from '../../helpers/temp-dir.js';
+
+/** Elsewhere sockets do as well, or nothing else can be had. */
+const needsPipes = platform === 'linux' && hasFfi() ? {} : { skip: 'needs pipe2' };
 
 const ECHO = `#!/bin/sh
 printf 'Content-Type: text/plain\\r\\n\\r\\n'
@@ -29,7 +34,7 @@ async function start(t: TestContext, files: Record<string, string>, options: Par
   const folder = scripts(t, files);
   const events = new Events();
   const handler = createCgiHandler({
-    folder,
+    scripts: folder,
     prefix: '/cgi-bin/',
     onEvent: events.add,
     killAfterMs: 200,
@@ -119,7 +124,6 @@ test('a body over the limit is 413 and starts no script', async (t) => {
   );
   const response = await fetch(`${origin}/cgi-bin/touch.sh`, { method: 'POST', body: 'x'.repeat(11) });
   assert.equal(response.status, 413);
-  const { existsSync } = await import('node:fs');
   assert.equal(existsSync(join(folder, 'ran')), false);
 });
 
@@ -132,7 +136,7 @@ test('a script that reads nothing of its input still answers', async (t) => {
   assert.equal(await response.text(), 'ok');
 });
 
-test('missing is 404, not executable 403, outside and hidden 404, an encoded slash 404', async (t) => {
+test('missing is 404, not executable 403, outside and hidden 404, one with an encoded slash 404', async (t) => {
   const { origin, folder, events } = await start(t, { 'ok.sh': ECHO, 'sub/in.sh': ECHO, '.hidden.sh': ECHO });
   writeFileSync(join(folder, 'plain.txt'), 'source');
   chmodSync(join(folder, 'plain.txt'), 0o644);
@@ -146,7 +150,64 @@ test('missing is 404, not executable 403, outside and hidden 404, an encoded sla
   assert.equal(await statusOf('sub'), 404);
   assert.equal(await statusOf('sub/in.sh'), 200);
   assert.equal(await statusOf('sub%2fin.sh'), 404);
+  assert.equal(await statusOf('ok.sh/%2f..%2f..%2fsub/in.sh'), 404);
+  assert.equal(await statusOf('sub/in.sh%2f'), 200);
   assert.equal(await statusOf('%2e%2e%2fcgi/ok.sh'), 404);
+});
+
+test('a link that leaves the folder runs nothing and the log says why; followed, it runs under its own name', async (t) => {
+  const outside = scripts(t, {
+    'tool.sh': sh('printf "Content-Type: text/plain\\n\\n$(basename "$0") $PWD"'),
+  });
+  const link = (folder: string) => symlinkSync(join(outside, 'tool.sh'), join(folder, 'link.sh'));
+  const strict = await start(t, {});
+  link(strict.folder);
+  assert.equal((await fetch(`${strict.origin}/cgi-bin/link.sh`)).status, 404);
+  assert.match(
+    (await strict.events.find('application-log')).text,
+    /link\.sh is a link that leaves the folder/,
+  );
+  const lenient = await start(t, {}, { followLinks: true });
+  link(lenient.folder);
+  assert.equal(await (await fetch(`${lenient.origin}/cgi-bin/link.sh`)).text(), `link.sh ${lenient.folder}`);
+});
+
+test('one script answers for everything below its prefix, whatever is called so', async (t) => {
+  const folder = scripts(t, { 'app.sh': ECHO });
+  const { origin } = await start(t, {}, { scripts: join(folder, 'app.sh'), prefix: '/app' });
+  const ask = async (path: string) => (await (await fetch(`${origin}${path}`)).text()).split('\n');
+  for (const [path, info] of [
+    ['/app', ''],
+    ['/app/', '/'],
+    ['/app/.a/b%20c/', '/.a/b c/'],
+    ['/app/rev/a%2Fb', '/rev/a/b'],
+  ] as const) {
+    const lines = await ask(path);
+    assert.ok(lines.includes('SCRIPT_NAME=/app'), path);
+    assert.ok(lines.includes(`PATH_INFO=${info}`), path);
+  }
+  assert.equal((await fetch(`${origin}/apple`)).status, 404);
+});
+
+test('a folder is answered by its index, when it may run; without its slash it is redirected there', async (t) => {
+  const { origin } = await start(t, { 'index.cgi': ECHO, 'sub/start.sh': ECHO }, { index: ['start.sh'] });
+  const plain = await start(t, { 'index.cgi': ECHO, 'sub/index.cgi': 'text' });
+  chmodSync(join(plain.folder, 'sub/index.cgi'), 0o644);
+  assert.match(
+    await (await fetch(`${plain.origin}/cgi-bin/`)).text(),
+    /^SCRIPT_NAME=\/cgi-bin\/index\.cgi$/m,
+  );
+  assert.equal((await fetch(`${plain.origin}/cgi-bin/sub/`)).status, 404);
+  assert.equal((await fetch(`${origin}/cgi-bin/`)).status, 404);
+  const posted = await fetch(`${origin}/cgi-bin/sub`, { method: 'POST', body: 'sent' });
+  assert.match(await posted.text(), /sent$/);
+  const moved = await fetch(`${origin}/cgi-bin/sub?a=b`, { redirect: 'manual' });
+  assert.equal(moved.status, 301);
+  assert.equal(moved.headers.get('location'), '/cgi-bin/sub/?a=b');
+  assert.match(
+    await (await fetch(`${origin}/cgi-bin/sub/?a=b`)).text(),
+    /^REQUEST_URI=\/cgi-bin\/sub\/\?a=b$/m,
+  );
 });
 
 test('Status sets status and reason, with and without words', async (t) => {
@@ -190,7 +251,7 @@ test('output that is no answer is 502, its reason in the log and not on the page
   const { origin, events } = await start(t, {
     'silent.sh': sh('echo "the reason" >&2; exit 3'),
     'garbage.sh': sh('echo hello world'),
-    'notype.sh': sh('printf "X-A: b\\n\\nbody"'),
+    'nohead.sh': sh('printf "\\nbody"'),
     'status.sh': sh('printf "Status: abc\\nContent-Type: a/b\\n\\n"'),
     'interim.sh': sh('printf "Status: 103\\nContent-Type: a/b\\n\\n"'),
     'inject.sh': sh('printf "Content-Type: a/b\\nX: a\\rSet-Cookie: evil\\n\\n"'),
@@ -201,7 +262,7 @@ test('output that is no answer is 502, its reason in the log and not on the page
   for (const name of [
     'silent.sh',
     'garbage.sh',
-    'notype.sh',
+    'nohead.sh',
     'status.sh',
     'interim.sh',
     'inject.sh',
@@ -222,6 +283,21 @@ test('output that is no answer is 502, its reason in the log and not on the page
     ({ target }) => target?.endsWith('silent.sh') === true,
   );
   assert.match(silent.message, /nothing at all \(exit code 3\)/);
+});
+
+test('the log says what about the first line of a script keeps it from running', async (t) => {
+  const { origin, events } = await start(t, {
+    'crlf.sh': '#!/bin/sh\r\necho\r\n',
+    'missing.sh': '#! /no/such/sh -e\n',
+  });
+  for (const [name, why] of [
+    ['crlf.sh', /its lines end with CR LF/],
+    ['missing.sh', /is not there: \/no\/such\/sh\)/],
+  ] as const) {
+    assert.equal((await fetch(`${origin}/cgi-bin/${name}`)).status, 502);
+    const told = await events.find('application-error', ({ target }) => target.endsWith(name));
+    assert.match(told.message, why);
+  }
 });
 
 test('an announced length is kept: more is cut, less breaks the answer off', async (t) => {
@@ -267,6 +343,63 @@ test('HEAD has the head and no body', async (t) => {
   assert.equal(await response.text(), '');
 });
 
+test('a script whose answer is complete may finish what it does', async (t) => {
+  const after = 'sleep 0.2; head -c 300000 /dev/zero; touch "done-$REQUEST_METHOD"';
+  const { origin, folder } = await start(t, {
+    'length.sh': sh(`echo $$ > pid; printf "Content-Type: a/b\\nContent-Length: 3\\n\\nabc"; ${after}`),
+    'moved.sh': sh(`echo $$ > pid; printf "Location: /nowhere\\n\\n"; ${after}`),
+    'same.sh': sh(`echo $$ > pid; printf "Status: 304\\n\\n"; ${after}`),
+  });
+  for (const [name, method] of [
+    ['length.sh', 'GET'],
+    ['length.sh', 'HEAD'],
+    ['same.sh', 'OPTIONS'],
+    ['moved.sh', 'PUT'],
+  ] as const) {
+    const response = await fetch(`${origin}/cgi-bin/${name}`, { method });
+    const text = await response.text();
+    if (name !== 'moved.sh') assert.equal(text, method === 'GET' ? 'abc' : '');
+    await gone(Number(readFileSync(join(folder, 'pid'), 'utf8')));
+    assert.ok(existsSync(join(folder, `done-${method}`)), method);
+  }
+});
+
+test('a script whose answer is complete may still read what it was sent', async (t) => {
+  const { origin, folder } = await start(t, {
+    'early.sh': sh(
+      'echo $$ > pid; printf "Content-Type: a/b\\nContent-Length: 2\\n\\nok"; sleep 0.2; wc -c > size',
+    ),
+  });
+  const body = Buffer.alloc(3_000_000);
+  assert.equal(await (await fetch(`${origin}/cgi-bin/early.sh`, { method: 'POST', body })).text(), 'ok');
+  await gone(Number(readFileSync(join(folder, 'pid'), 'utf8')));
+  assert.equal(readFileSync(join(folder, 'size'), 'utf8').trim(), '3000000');
+});
+
+test('an answer without a Content-Type is sent as it is', async (t) => {
+  const { origin } = await start(t, { 'a.sh': sh('printf "X-A: b\\n\\nbody"') });
+  const response = await fetch(`${origin}/cgi-bin/a.sh`);
+  assert.equal(response.headers.get('content-type'), null);
+  assert.equal(await response.text(), 'body');
+});
+
+test('complaints without a line end do not fill the memory', async (t) => {
+  const { origin, events } = await start(t, {
+    'long.sh': sh('head -c 300000 /dev/zero | tr "\\0" x >&2; printf "Content-Type: a/b\\n\\nok"'),
+  });
+  assert.equal(await (await fetch(`${origin}/cgi-bin/long.sh`)).text(), 'ok');
+  assert.match((await events.find('application-log')).text, /^x{1,200000}$/);
+});
+
+test('the standard streams can be opened by their names', needsPipes, async (t) => {
+  const { origin, events } = await start(t, {
+    'names.sh': sh('printf "Content-Type: a/b\\n\\n" > /dev/stdout; echo oops > /dev/stderr; cat /dev/stdin'),
+  });
+  const response = await fetch(`${origin}/cgi-bin/names.sh`, { method: 'POST', body: 'hello' });
+  assert.equal(await response.text(), 'hello');
+  assert.equal((await events.find('application-log')).text, 'oops');
+});
+
 test('a script that hangs is 504 and killed with its children, also when they ignore TERM', async (t) => {
   const { origin, folder } = await start(
     t,
@@ -279,13 +412,11 @@ test('a script that hangs is 504 and killed with its children, also when they ig
   );
   const response = await fetch(`${origin}/cgi-bin/hang.sh`);
   assert.equal(response.status, 504);
-  const { readFileSync } = await import('node:fs');
   for (const file of ['pid', 'child']) await gone(Number(readFileSync(join(folder, file), 'utf8')));
 });
 
 /** Resolves when a process has ended. */
 async function gone(pid: number): Promise<void> {
-  const { readFileSync } = await import('node:fs');
   for (let tries = 0; tries < 200; tries += 1) {
     try {
       if (/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))) return;
@@ -305,7 +436,6 @@ test('a client that leaves ends the script', async (t) => {
   socket.write(get('slow.sh'));
   await new Promise((resolve) => socket.once('data', resolve));
   socket.destroy();
-  const { readFileSync } = await import('node:fs');
   await gone(Number(readFileSync(join(folder, 'pid'), 'utf8')));
 });
 

@@ -78,6 +78,16 @@ test('the strongest of several challenges is taken, and Basic among them does no
   assert.equal((await run(['get', url, ...login])).code, 0);
 });
 
+test('the name of a scheme in a quoted value begins no challenge', async (t) => {
+  const challenge = { realm: 'Digest, or Basic', nonce: 'n0', qop: 'auth' };
+  const { url } = await startHttp(t, (res, { headers, method }) => {
+    if (check(headers.authorization, method ?? '', challenge)) return void res.end('in');
+    const field = `Basic realm="x", Digest realm="${challenge.realm}", nonce="n0", domain="/digest", qop="auth"`;
+    return void res.writeHead(401, { 'www-authenticate': field }).end('out');
+  });
+  assert.equal((await run(['get', `${url}/digest/`, ...login])).stdout, 'in');
+});
+
 test('a stale nonce is replaced once, a wrong password is a 401', async (t) => {
   let nonce = 1;
   const { url, received } = await startHttp(t, (res, { headers, method, target }) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseTarget } from '../../../src/core/http/target.js';
+import { parseTarget, toBytePath } from '../../../src/core/http/target.js';
 
 /** The canonical path of a target. */
 const pathOf = (target: string): string | undefined => parseTarget(target)?.path;
@@ -44,6 +44,18 @@ const SPELLINGS: ReadonlyArray<readonly [target: string, path: string]> = [
 for (const [target, path] of SPELLINGS) {
   test(`the canonical path of ${target} is ${path}`, () => assert.equal(pathOf(target), path));
 }
+
+test('a path as bytes keeps those that are not UTF-8', () => {
+  const bytesOf = (target: string) => {
+    const parsed = parseTarget(target);
+    assert.ok(parsed);
+    return toBytePath(parsed);
+  };
+  assert.equal(bytesOf('/caf%E9/./%2e%2e//b'), '/b');
+  assert.equal(bytesOf('/a//caf%E9/'), '/a/caf\xe9/');
+  assert.equal(bytesOf('/caf%C3%A9'), '/caf\xc3\xa9');
+  assert.equal(bytesOf('/%EF%BF%BD'), '/\xef\xbf\xbd');
+});
 
 test('the absolute form gives the path after its authority', () => {
   assert.deepEqual(parseTarget('http://host:80/a?b'), { rawPath: '/a', path: '/a', query: 'b' });

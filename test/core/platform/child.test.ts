@@ -3,6 +3,11 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { describeExit, startChild, stopChild } from '../../../src/core/platform/child.js';
+import { hasFfi } from '../../../src/core/platform/ffi.js';
+import { platform } from '../../../src/core/platform/os.js';
+
+/** Elsewhere sockets do as well, or nothing else can be had. */
+const needsPipes = platform === 'linux' && hasFfi() ? {} : { skip: 'needs pipe2' };
 
 /** Whether a process runs; one that is dead and not yet reaped does not. */
 function isRunning(pid: number): boolean {
@@ -35,6 +40,19 @@ test('a line without end is delivered in pieces', async () => {
   assert.equal(lines.join('').length, 200_000);
   assert.ok(lines.length > 1);
 });
+
+test(
+  'what it writes to its streams by their names arrives too, a log file named so among it',
+  needsPipes,
+  async () => {
+    const lines: string[] = [];
+    const child = sh('echo out > /dev/stdout; echo err > /dev/stderr', (line, stream) =>
+      lines.push(`${stream}: ${line}`),
+    );
+    assert.deepEqual(await child.exited, { code: 0, signal: null });
+    assert.deepEqual(lines.sort(), ['stderr: err', 'stdout: out']);
+  },
+);
 
 test('channels are two-way streams on descriptor 3 and on', async () => {
   const child = sh('read -r word <&3; echo "got $word" >&4', () => {}, 2);

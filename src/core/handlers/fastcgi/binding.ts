@@ -1,19 +1,4 @@
-/** A connection as the rules see it. */
-export interface Link {
-  readonly openedMs: number;
-  /** Since when it carries its request, or waits for one. */
-  sinceMs: number;
-  /** Requests it has answered. */
-  uses: number;
-}
-
-/** A request as the rules see it. */
-export interface Asking {
-  /** Since when it waits; set when it comes. */
-  sinceMs: number;
-  /** Whether it may be sent again when a connection ended without a word. */
-  isRepeatable: boolean;
-}
+import type { Asking, Link } from './link.js';
 
 /** What the rules have done. None of it calls back before it returns. */
 export interface BindingActions<Request> {
@@ -51,6 +36,8 @@ const IDLE_MS = 1000;
 const SETTLED_MS = 2 * TICK_MS;
 /** In use a moment ago, a connection is not one that the application closes because nobody uses it. */
 const FRESH_MS = 500;
+/** What ends later than this under a request is not the connection, which was not kept, but the script. */
+const STALE_MS = 500;
 /** How often more connections than the application has children are tried. */
 const PROBE_MS = { first: 500, most: 4000 };
 const FIRST_STEP = 2;
@@ -159,13 +146,25 @@ export class LateBinding<Request extends Asking> {
     this.#serve();
   }
 
-  /** A connection that had been kept ended under a request, which is sent once more. */
-  retry(link: Link, request: Request): void {
+  /** A connection ended under a request; whether that is sent once more, as nobody can have begun with it. */
+  retry(link: Link, request: Request): boolean {
+    if (link.uses === 0 || !request.isRepeatable || this.#nowMs - link.sinceMs > STALE_MS) return false;
     if (link.uses === 1) this.#keeps ??= false;
     request.isRepeatable = false;
     this.#queue.unshift(request);
     this.gone(link);
     this.#serve();
+    return true;
+  }
+
+  /** The application's own queue has no room for a connection: its request goes on waiting for what becomes free. */
+  full(link: Link, request: Request): void {
+    this.#queue.unshift(request);
+    this.#links.delete(link);
+    remove(this.#unheard, link);
+    this.#yields = Math.min(this.#yields, this.#unheard.length);
+    this.#learnCapacity();
+    this.#lastFreeMs = this.#nowMs;
   }
 
   /** Time has passed. */

@@ -3,6 +3,7 @@ import { GatewayError, gatewayResponse } from '../../http/gateway-error.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import { isIdempotent } from '../../http/methods.js';
 import type { SpooledBody } from '../../http/spool.js';
+import type { ScriptPlace } from '../cgi-env.js';
 import { aboutRequest, type OnHandlerEvent, tellFailure } from '../handler-events.js';
 import { type AnswerOptions, type ScriptHead, type ScriptOutput, toResponse } from '../script-answer.js';
 import type { Exchange, FastcgiCall } from './exchange.js';
@@ -10,6 +11,7 @@ import type { Exchange, FastcgiCall } from './exchange.js';
 /** What there is to be asked, and who is told how that went. */
 export interface CallOptions {
   readonly request: IncomingRequest;
+  readonly place: ScriptPlace;
   /** Everything but the body, as `encodeRequest` made it. */
   readonly head: string;
   readonly spool: SpooledBody | undefined;
@@ -58,8 +60,11 @@ export class Call implements FastcgiCall, AnswerOptions {
     return spool?.bytes ?? spool?.stream();
   }
 
-  onStderr(text: string): void {
-    const { onEvent, request } = this.#options;
+  onStderr(line: string): void {
+    const { onEvent, request, place } = this.#options;
+    // Which one it looked for php-fpm does not say: mostly it sees the folder elsewhere, or may not read it.
+    const script = line === 'Primary script unknown' ? place.scriptFilename : undefined;
+    const text = script === undefined ? line : `${line}: ${Buffer.from(script, 'latin1')}`;
     onEvent({ type: 'application-log', handler: 'fastcgi', ...aboutRequest(request), text });
   }
 
@@ -110,8 +115,8 @@ function disposing(output: ScriptOutput, spool: SpooledBody | undefined): Script
   return {
     read: () => output.read(),
     rest: () => output.rest?.(),
-    release(isComplete) {
-      output.release(isComplete);
+    release(isAnswered) {
+      output.release(isAnswered);
       void spool.dispose();
     },
   };

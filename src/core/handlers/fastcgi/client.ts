@@ -2,9 +2,10 @@ import { NettoolError } from '../../errors.js';
 import { GatewayError } from '../../http/gateway-error.js';
 import { Clock } from '../../http/server/clock.js';
 import { formatStreamAddress, type StreamAddress } from '../../net/stream-dial.js';
-import { LateBinding, type Link, TICK_MS } from './binding.js';
+import { LateBinding, TICK_MS } from './binding.js';
 import { type ConnectionOwner, FastcgiConnection } from './connection.js';
 import type { FastcgiCall } from './exchange.js';
+import type { Link } from './link.js';
 
 /** How a FastCGI application is reached. */
 export interface FastcgiClientOptions {
@@ -36,6 +37,7 @@ export function createFastcgiClient(options: FastcgiClientOptions): FastcgiClien
     {
       open(link, call) {
         connect(link, call).catch((error) => {
+          if (isQueueFull(error)) return binding.full(link, call);
           binding.gone(link);
           call.onFailure(call.signal.aborted ? error : toGatewayError(error));
         });
@@ -62,8 +64,7 @@ export function createFastcgiClient(options: FastcgiClientOptions): FastcgiClien
       else binding.gone(link);
     },
     stale(link, call, error) {
-      if (link.uses > 0 && call.isRepeatable) binding.retry(link, call);
-      else call.onFailure(new GatewayError(502, error.message, error));
+      if (!binding.retry(link, call)) call.onFailure(new GatewayError(502, error.message, error));
     },
     closed(link) {
       connections.delete(link);
@@ -114,9 +115,14 @@ export function createFastcgiClient(options: FastcgiClientOptions): FastcgiClien
     const message =
       error instanceof Error ? error.message : `cannot connect to ${formatStreamAddress(address)}`;
     // A queue that is full: connections to it are not refused, they are not taken.
-    const cause =
-      error instanceof NettoolError ? (error.cause as NodeJS.ErrnoException | undefined) : undefined;
-    const isFull = cause?.code === 'EAGAIN' || (error instanceof NettoolError && error.code === 'TIMEOUT');
+    const isFull = error instanceof NettoolError && error.code === 'TIMEOUT';
     return new GatewayError(isFull ? 503 : 502, message, error);
   }
+}
+
+/** Whether the queue of a Unix socket has no room for another connection. */
+function isQueueFull(error: unknown): boolean {
+  const cause =
+    error instanceof NettoolError ? (error.cause as NodeJS.ErrnoException | undefined) : undefined;
+  return cause?.code === 'EAGAIN';
 }

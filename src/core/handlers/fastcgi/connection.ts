@@ -2,8 +2,8 @@ import type { Socket } from 'node:net';
 import { GatewayError } from '../../http/gateway-error.js';
 import type { Clock, Timed } from '../../http/server/clock.js';
 import { dial, type StreamAddress } from '../../net/stream-dial.js';
-import type { Link } from './binding.js';
 import { Exchange, type ExchangeLine, type FastcgiCall } from './exchange.js';
+import type { Link } from './link.js';
 import { RecordParser } from './records.js';
 
 /** How a connection is made, and how patient it is. */
@@ -69,16 +69,20 @@ export class FastcgiConnection implements ExchangeLine, Timed {
     this.#timeoutMs = timeoutMs;
     clock.watch(this);
     socket.on('error', () => {});
-    socket.on('end', () => this.destroy());
-    socket.on('close', () => {
-      clock.unwatch(this);
-      this.#exchange?.fail(undefined);
-      owner.closed(link);
-    });
+    socket.on('end', () => this.#finish());
+    socket.on('close', () => this.#finish());
   }
 
   destroy(): void {
     this.socket.destroy();
+  }
+
+  /** Nothing comes on it any more: no request must get it until the socket has found out that it is closed. */
+  #finish(): void {
+    this.destroy();
+    this.#clock.unwatch(this);
+    this.#exchange?.fail(undefined);
+    this.#owner.closed(this.#link);
   }
 
   /** Sends a request; what becomes of it is told to the call. */
@@ -120,7 +124,7 @@ export class FastcgiConnection implements ExchangeLine, Timed {
     const exchange = this.#exchange;
     if (exchange === undefined) {
       // Nobody asked for anything: it must not become the answer to the next request.
-      this.destroy();
+      this.#finish();
       return true;
     }
     let isMoreWanted = true;
@@ -132,7 +136,7 @@ export class FastcgiConnection implements ExchangeLine, Timed {
     }
     // A slow reader is none of the application's faults.
     const deadline = isMoreWanted ? this.#clock.after(this.#timeoutMs) : Number.POSITIVE_INFINITY;
-    if (this.#exchange === exchange) this.deadline = deadline;
+    if (this.#exchange === exchange && !exchange.isAnswered) this.deadline = deadline;
     return isMoreWanted;
   }
 }

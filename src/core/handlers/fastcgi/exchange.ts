@@ -3,11 +3,13 @@ import { Readable } from 'node:stream';
 import { GatewayError } from '../../http/gateway-error.js';
 import { parseKnownCgiHead } from '../cgi-response.js';
 import { type ScriptHead, type ScriptOutput, takeScriptHead } from '../script-answer.js';
-import type { Asking } from './binding.js';
+import type { Asking } from './link.js';
 import { encodeEnd, encodeStream, type RecordSink, STDIN } from './records.js';
+import { Unread } from './unread.js';
 
 /** A request for the application, which is told what becomes of it. */
 export interface FastcgiCall extends Asking {
+  readonly method: string;
   /** Aborts when nobody wants an answer any more; asked for where a connection has to be made first. */
   readonly signal: AbortSignal;
   /** Everything but the body, as `encodeRequest` made it. Asked for once for each attempt. */
@@ -39,9 +41,6 @@ export interface ExchangeLine {
 /** Thrown when a connection ended before anything came back on it. */
 export class StaleConnection extends Error {}
 
-/** How much is kept for a reader that is slower than the application. */
-const MAX_QUEUED_BYTES = 256 * 1024;
-
 /** What protocolStatus says beside 0, request complete (FastCGI 1.0, section 5.5). */
 const PROTOCOL_STATUS: Readonly<Record<number, [status: 502 | 503, words: string]>> = {
   1: [503, 'takes one request at a time'],
@@ -51,10 +50,11 @@ const PROTOCOL_STATUS: Readonly<Record<number, [status: 502 | 503, words: string
 
 /** A request on a connection, and the output that comes back. */
 export class Exchange implements ScriptOutput, RecordSink {
+  /** The client has all it is to have; the script may go on for a while, and nobody hears what it says. */
+  isAnswered = false;
   readonly #line: ExchangeLine;
   readonly #call: FastcgiCall;
-  #queue: Buffer[] = [];
-  #queuedBytes = 0;
+  readonly #unread = new Unread();
   /** Of the head, how much was looked through for its end. */
   #searchedBytes = 0;
   #hasHead = false;
@@ -111,17 +111,16 @@ export class Exchange implements ScriptOutput, RecordSink {
     if (this.#isOver) this.#free(this.#isSent && this.#failure === undefined);
     if (head === undefined) this.#wake?.();
     else this.#call.onHead(head, this);
-    return this.#isFree || this.#queuedBytes <= MAX_QUEUED_BYTES;
+    return this.#isFree || !this.#unread.isFull;
   }
 
   #takeHead(): ScriptHead | undefined {
-    const bytes = join(this.#queue);
+    const bytes = this.#unread.look();
     const head = takeScriptHead(bytes, this.#searchedBytes, this.#isOver, parseKnownCgiHead);
     this.#searchedBytes = bytes.byteLength;
-    this.#queue = head === undefined ? [bytes] : [];
     if (head === undefined) return undefined;
     this.#hasHead = true;
-    this.#queuedBytes = 0;
+    this.#unread.clear();
     return head;
   }
 
@@ -136,12 +135,13 @@ export class Exchange implements ScriptOutput, RecordSink {
     this.#free(false);
     this.#wake?.();
     if (this.#hasHead) return;
+    this.#unread.clear();
     if (this.#failure instanceof StaleConnection) this.#line.stale(this.#call, this.#failure);
     else this.#call.onFailure(this.#failure);
   }
 
   async read(): Promise<Buffer | undefined> {
-    while (this.#queue.length === 0) {
+    while (this.#unread.isEmpty) {
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#isOver) return undefined;
       await new Promise<void>((resolve) => {
@@ -149,26 +149,31 @@ export class Exchange implements ScriptOutput, RecordSink {
       });
       this.#wake = undefined;
     }
-    const chunk = join(this.#queue);
-    this.#queue = [];
-    this.#queuedBytes = 0;
-    if (!this.#isFree) this.#line.resume();
+    const chunk = this.#unread.take();
+    if (!this.#isFree && !this.#unread.isFull) this.#line.resume();
     return chunk;
   }
 
   rest(): Buffer | undefined {
-    return this.#isOver && this.#failure === undefined ? join(this.#queue.splice(0)) : undefined;
+    if (!this.#isOver || this.#failure !== undefined) return undefined;
+    const bytes = this.#unread.look();
+    this.#unread.clear();
+    return bytes;
   }
 
-  release(): void {
-    if (!this.#isFree) this.fail(new Error('nobody wants the rest of the answer'));
+  release(isAnswered: boolean): void {
+    this.#unread.clear();
+    if (this.#isFree) return;
+    // What HEAD is not told may have no end.
+    this.isAnswered = isAnswered && this.#isSent && this.#call.method !== 'HEAD';
+    if (this.isAnswered) this.#line.resume();
+    else this.fail(new Error('nobody wants the rest of the answer'));
   }
 
   onStdout(bytes: Buffer): void {
     if (this.#isOver) throw new GatewayError(502, 'FastCGI records after the end of the request');
-    // What is handed over is only lent.
-    this.#queue.push(Buffer.from(bytes));
-    this.#queuedBytes += bytes.byteLength;
+    if (this.isAnswered) return;
+    this.#unread.add(bytes);
   }
 
   /** Complaints, a line at a time: a record may end anywhere. */
@@ -192,12 +197,6 @@ export class Exchange implements ScriptOutput, RecordSink {
     this.#isFree = true;
     this.#line.end(isReusable);
   }
-}
-
-const EMPTY = Buffer.alloc(0);
-
-function join(pieces: readonly Buffer[]): Buffer {
-  return pieces.length > 1 ? Buffer.concat(pieces) : (pieces[0] ?? EMPTY);
 }
 
 /** Resolves when more can be written, or nothing more ever can. */

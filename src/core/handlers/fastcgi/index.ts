@@ -12,10 +12,11 @@ import type { ScriptPlace } from '../cgi-env.js';
 import type { OnHandlerEvent } from '../handler-events.js';
 import { normalizePrefix } from '../mounts.js';
 import { createRealFolder } from '../real-folder.js';
+import { redirectTo } from '../static/redirect.js';
 import { Call, refuse } from './call.js';
 import { createFastcgiClient } from './client.js';
 import { createHeadEncoder } from './params.js';
-import { locateApplication, ScriptLocator } from './script.js';
+import { locateApplication, type NoScript, ScriptLocator } from './script.js';
 
 /** How a FastCGI application, php-fpm above all, is put behind a server. */
 export interface FastcgiOptions {
@@ -28,6 +29,8 @@ export interface FastcgiOptions {
   readonly prefix?: string;
   readonly extensions?: readonly string[];
   readonly index?: string;
+  /** Scripts that links lead out of the folder to are run, too. */
+  readonly followLinks?: boolean;
   /** Variables beside those of the request. */
   readonly env?: Readonly<Record<string, string>>;
   readonly connectTimeoutMs?: number;
@@ -59,7 +62,11 @@ export function createFastcgiHandler(options: FastcgiOptions): Handler {
   function ask(request: IncomingRequest, place: ScriptPlace, spool?: SpooledBody): Promise<HttpResponse> {
     return new Promise((resolve, reject) => {
       const head = encodeHead(request, place, spool?.sizeBytes);
-      const call = new Call({ request, head, spool, address: options.address, onEvent }, resolve, reject);
+      const call = new Call(
+        { request, place, head, spool, address: options.address, onEvent },
+        resolve,
+        reject,
+      );
       client.ask(call);
       onClientGone(request, () => client.abandon(call, CLIENT_LEFT));
     });
@@ -83,6 +90,7 @@ export function createFastcgiHandler(options: FastcgiOptions): Handler {
     handle(request) {
       const place = locate(request);
       if (place === 'missing') return errorResponse(404, request.headers);
+      if (place === 'folder') return redirectTo(`${request.path}/`, request);
       if (place === undefined) return fallback?.handle(request) ?? errorResponse(404, request.headers);
       return mayHaveBody(request) ? askWithBody(request, place) : ask(request, place);
     },
@@ -95,10 +103,11 @@ export function createFastcgiHandler(options: FastcgiOptions): Handler {
 
 function createLocator(
   options: FastcgiOptions,
-): (request: IncomingRequest) => ScriptPlace | 'missing' | undefined {
+): (request: IncomingRequest) => ScriptPlace | NoScript | undefined {
   const prefix = normalizePrefix(options.prefix ?? '');
-  const { root, scriptRoot, extensions = ['.php'], index = 'index.php' } = options;
+  const { root, scriptRoot, extensions = ['.php'], index = 'index.php', followLinks = false } = options;
   if (root === undefined) return (request) => locateApplication(request, prefix);
-  const locator = new ScriptLocator({ root: createRealFolder(root), scriptRoot, prefix, extensions, index });
+  const folder = { root: createRealFolder(root), scriptRoot, prefix, extensions, index, followLinks };
+  const locator = new ScriptLocator(folder);
   return (request) => locator.locate(request);
 }

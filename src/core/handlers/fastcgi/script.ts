@@ -1,8 +1,9 @@
 import { realpathSync, statSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import type { IncomingRequest } from '../../http/messages.js';
+import { toBytePath } from '../../http/target.js';
 import type { ScriptPlace } from '../cgi-env.js';
-import { pathBelow, toBytes } from '../cgi-script.js';
+import { isSentAs, pathBelow, toBytes } from '../cgi-script.js';
 import { endsInExtension } from '../script-extension.js';
 
 /** Where scripts are, and what they are called. */
@@ -16,7 +17,12 @@ export interface ScriptFolder {
   readonly extensions: readonly string[];
   /** What answers for a folder, and for every path that is nothing at all: `index.php`; ends in an extension. */
   readonly index: string;
+  /** Scripts that links lead to are run, too, wherever they are. */
+  readonly followLinks: boolean;
 }
+
+/** Why a request is for no script, and for no file either. */
+export type NoScript = 'missing' | 'folder';
 
 /** For how long a script that was there is taken to be there still: PHP's own cache does not look more often. */
 const KNOWN_MS = 1000;
@@ -30,7 +36,10 @@ interface KnownScript {
 
 /** The place of an application that has all paths below a prefix, and no scripts. */
 export function locateApplication(request: IncomingRequest, prefix: string): ScriptPlace {
-  return { scriptName: toBytes(prefix), pathInfo: toBytes(request.path.slice(prefix.length)) };
+  const scriptName = toBytes(prefix);
+  const place = { scriptName, pathInfo: toBytePath(request).slice(scriptName.length) };
+  // Without a file's name php-fpm answers nothing, not even its own pages (pm.status_path).
+  return prefix === '' ? place : { ...place, scriptFilename: scriptName };
 }
 
 /**
@@ -46,22 +55,23 @@ export class ScriptLocator {
   }
 
   /**
-   * The script a request is for; `undefined` when it is for something else. As `try_files $uri $uri/index.php
-   * /index.php` does: a script of that path, the index of that folder, then, unless a file is there, the index of the
-   * root, which routes everything else.
+   * The script a request is for; `undefined` when it is for something else, `folder` when the path of a folder that has
+   * an index lacks the slash at its end. As `try_files $uri $uri/ /index.php` does: a script of that path, the index of
+   * that folder, then, unless a file is there, the index of the root, which routes everything else.
    */
-  locate({ path, rawPath }: IncomingRequest): ScriptPlace | 'missing' | undefined {
+  locate({ method, path, rawPath }: IncomingRequest): ScriptPlace | NoScript | undefined {
     const { prefix, extensions, index, root } = this.#folder;
-    const below = pathBelow(path, prefix) ?? (path === prefix ? '/' : undefined);
+    const below = pathBelow(path, prefix) ?? (path === prefix ? '' : undefined);
     if (below === undefined) return undefined;
     const known = rawPath === path ? this.#find(below) : undefined;
     if (known !== undefined) return known;
-    if (/[\\\0]/.test(below) || /%5c/i.test(rawPath)) return undefined;
-    if (/\/\.(?!well-known(?:\/|$))/.test(below)) return undefined;
+    const script = splitScript(below, extensions);
+    // What follows a script is for that to judge.
+    if (/[\\\0]|\/\.(?!well-known(?:\/|$))/.test(script ?? below)) return undefined;
     const router = `/${index}`;
     // Decoded it would be another path; the script that routes everything sees it as it was sent.
-    if (/%2f/i.test(rawPath)) return this.#look(router);
-    const script = splitScript(below, extensions);
+    const isPlain = script === undefined ? !/%2f/i.test(rawPath) : isSentAs(prefix + script, rawPath);
+    if (!isPlain) return this.#look(router);
     if (script !== undefined) {
       const place = this.#look(script);
       if (place === undefined) return 'missing';
@@ -69,7 +79,11 @@ export class ScriptLocator {
     }
     const inFolder = below.endsWith('/') ? this.#look(below + index) : undefined;
     if (inFolder !== undefined) return inFolder;
-    return exists(join(root(), below)) ? undefined : this.#look(router);
+    const kind = kindOf(join(root(), below));
+    if (kind === 'nothing') return this.#look(router);
+    const behind = kind === 'folder' ? this.#look(`${below}/${index}`) : undefined;
+    // Relative links of its page work only below a slash; a form would lose what it sends on the way there.
+    return behind !== undefined && (method === 'GET' || method === 'HEAD') ? 'folder' : behind;
   }
 
   /** A script that was there a moment ago: the same object, frozen to say so. */
@@ -83,8 +97,8 @@ export class ScriptLocator {
   #look(script: string): ScriptPlace | undefined {
     const known = this.#find(script);
     if (known !== undefined) return known;
-    const { prefix, scriptRoot, root } = this.#folder;
-    if (!isFileBelow(root(), join(root(), script))) return undefined;
+    const { prefix, scriptRoot, root, followLinks } = this.#folder;
+    if (!isFileBelow(followLinks ? undefined : root(), join(root(), script))) return undefined;
     // The real folder, not the link to it: PHP remembers by the name what is in a file, and would run the old release.
     const documentRoot = scriptRoot ?? root();
     const place: ScriptPlace = Object.freeze({
@@ -108,16 +122,24 @@ function splitScript(path: string, extensions: readonly string[]): string | unde
   }
 }
 
-function isFileBelow(root: string, path: string): boolean {
+/** Whether a file is there, and below the root, if that matters. */
+function isFileBelow(root: string | undefined, path: string): boolean {
   try {
     // At once: what the system has in its cache costs a tenth of a trip through the thread pool.
     const real = realpathSync.native(path);
-    return real.startsWith(root.endsWith(sep) ? root : `${root}${sep}`) && statSync(real).isFile();
+    if (root !== undefined && !real.startsWith(root.endsWith(sep) ? root : `${root}${sep}`)) return false;
+    return statSync(real).isFile();
   } catch {
     return false;
   }
 }
 
-function exists(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+/** A path that no file can have is nothing, like one that none has. */
+function kindOf(path: string): 'folder' | 'file' | 'nothing' {
+  try {
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found === undefined ? 'nothing' : found.isDirectory() ? 'folder' : 'file';
+  } catch {
+    return 'nothing';
+  }
 }

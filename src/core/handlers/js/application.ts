@@ -66,7 +66,7 @@ export async function findApplication(
       exported = exported.default;
     const isMade = typeof exported === 'function' && (isFactory || isMaker(name, exported));
     if (isMade) exported = await make(exported as () => unknown);
-    const app = await toApplication(exported, upgrade);
+    const app = astrosListener(name, module, upgrade) ?? (await toApplication(exported, upgrade));
     const what = name === 'default' ? 'its default export' : `exports ${name}`;
     if (app === undefined) continue;
     const close = (): Promise<void> => closeEach(module, exported);
@@ -107,6 +107,17 @@ export function serverApplication(server: Server): NodeApplication {
     listener: (request, response) => server.emit('request', request, response),
     upgrade: server.listenerCount('upgrade') > 0 ? (...args) => server.emit('upgrade', ...args) : undefined,
   };
+}
+
+/** Of Astro's adapter for Node: in its middleware mode it takes `(...args)`, which does not tell that they are Node's. */
+function astrosListener(
+  name: string,
+  { handler, startServer }: LoadedModule,
+  upgrade: UpgradeListener | undefined,
+): NodeApplication | undefined {
+  if (name !== 'handler' || typeof handler !== 'function' || typeof startServer !== 'function')
+    return undefined;
+  return { kind: 'node', framework: 'Astro', listener: handler as NodeApplication['listener'], upgrade };
 }
 
 async function toApplication(

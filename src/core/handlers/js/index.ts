@@ -22,6 +22,7 @@ import {
 import { applicationStack } from './application-stack.js';
 import { divertOutput } from './diverted-output.js';
 import { createFetchAnswerer } from './fetch-handler.js';
+import { HeldSignals } from './held-signals.js';
 import { replaceFetchClasses } from './hosted-request.js';
 import { setListenTrap } from './listen-trap.js';
 import { type LoadedModule, loadModule } from './load.js';
@@ -89,7 +90,9 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
   const settings: JsSettings = { requestTimeoutMs, isTrusted, logError, failed };
   const restoreOutput = options.output === undefined ? () => {} : divertOutput(options.output);
   const restoreMode = options.debug === true ? () => {} : setProductionMode();
+  const signals = new HeldSignals();
   const restore = (): void => {
+    signals.release();
     restoreOutput();
     restoreMode();
   };
@@ -122,7 +125,9 @@ export async function createJsHandler(options: JsOptions): Promise<JsHandler> {
   const forgetFailures = surviveFailures(logError);
   let ended: Promise<void> | undefined;
   const endApplication = (): Promise<void> => {
-    ended ??= endWithin(graceMs, Promise.resolve(fetching?.settled()).then(found.close), logError);
+    ended ??= endWithin(graceMs, Promise.resolve(fetching?.settled()).then(found.close), logError).then(() =>
+      signals.call(logError),
+    );
     return ended;
   };
   let closed: Promise<void> | undefined;

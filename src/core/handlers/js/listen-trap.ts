@@ -26,6 +26,10 @@ export function setListenTrap(): ListenTrap {
     const callback = args.findLast((arg) => typeof arg === 'function');
     if (callback !== undefined) this.once('listening', callback as () => void);
     const port = portOf(args[0]);
+    // Nor is it told, when it closes its server, that this never ran.
+    const { close } = this;
+    this.close = (done?: (error?: Error) => void) =>
+      Reflect.apply(close, this, done === undefined ? [] : [() => done()]);
     this.address = () => ({ address: '127.0.0.1', family: 'IPv4', port });
     process.nextTick(() => this.emit('listening'));
     first ??= this;

@@ -6,7 +6,7 @@ import { isIdempotent } from '../../http/methods.js';
 import { mayHaveBody } from '../../http/request-copy.js';
 import { spoolBody } from '../../http/spool.js';
 import { ConnectFailure } from '../../http/upstream/client.js';
-import { type Joint, joinUpgrade } from '../../http/upstream/join.js';
+import { Joints, joinUpgrade } from '../../http/upstream/join.js';
 import { NoReply } from '../../http/upstream/reply-error.js';
 import type { RequestBody } from '../../http/upstream/request-body.js';
 import type { UpstreamReply } from '../../http/upstream/types.js';
@@ -32,7 +32,7 @@ export function createProxyHandler(options: ProxyOptions): Handler {
   const forward = (request: IncomingRequest, upgrade?: string): Promise<Forwarded> =>
     forwardRequest(request, { settings, upstreams, upgrade });
 
-  const joints = new Set<Joint>();
+  const joints = new Joints();
 
   return {
     async handle(request) {
@@ -55,7 +55,7 @@ export function createProxyHandler(options: ProxyOptions): Handler {
       }
     },
     retire() {
-      for (const joint of joints) joint.retire();
+      joints.retire();
     },
     async close() {
       upstreams.close();
@@ -140,6 +140,7 @@ function sendTo(
       head: writeHead(request, { target, content: framingOf(body, method), upgrade }),
       body,
       mayUpgrade: upgrade !== undefined,
+      isPersonal: logsConnectionIn(request),
       signal,
       onInterim(status, headers) {
         if (status === 103) request.earlyHints?.(responseHeaders(headers, (location) => location));
@@ -147,6 +148,13 @@ function sendTo(
     },
     isReplayable,
   );
+}
+
+/** Logins of a connection, not of a request: who comes next on it would be taken for the same user. */
+const CONNECTION_LOGIN = /^\s*(?:ntlm|negotiate)\b/i;
+
+function logsConnectionIn({ headers }: IncomingRequest): boolean {
+  return CONNECTION_LOGIN.test(getHeader(headers, 'authorization') ?? '');
 }
 
 /** Methods whose content means something: that there is none has to be said (RFC 9110, section 8.6). */

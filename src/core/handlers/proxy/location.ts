@@ -31,3 +31,25 @@ function withoutOrigin(location: string, address: { host: string; port: number }
   if (!isSame) return location;
   return rest.startsWith('/') ? rest : `/${rest}`;
 }
+
+/**
+ * The `Destination` of a WebDAV request (RFC 4918, section 10.3) as the upstream has to see it: what is on the site is
+ * at the upstream, by its scheme and the `Host` that it is sent; servers like Apache's mod_dav refuse any other.
+ */
+export function upstreamDestination(
+  destination: string,
+  { site, host, isTls, prefix, basePath }: DestinationRules,
+): string {
+  const [, authority, path = '/'] = /^https?:\/\/([^/?#]+)(\/.*)?$/i.exec(destination) ?? [];
+  if (authority === undefined || authority.toLowerCase() !== site?.toLowerCase()) return destination;
+  const isReplaced = basePath !== undefined && path.startsWith(`${prefix}/`);
+  return `http${isTls ? 's' : ''}://${host}${isReplaced ? basePath + path.slice(prefix.length) : path}`;
+}
+
+/** The site as clients see it, and what it is at the upstream. */
+export interface DestinationRules extends Pick<UpstreamUrl, 'isTls' | 'basePath'> {
+  /** The `Host` of the client, and the one for the upstream. */
+  readonly site: string | undefined;
+  readonly host: string;
+  readonly prefix: string;
+}

@@ -1,6 +1,7 @@
 import { forwardedHeaders, type IsTrusted, isForwardedField } from '../../http/forwarded.js';
 import { connectionNames, HOP_BY_HOP } from '../../http/hop-by-hop.js';
 import type { HeaderList, IncomingRequest } from '../../http/messages.js';
+import { upstreamDestination } from './location.js';
 import type { ProxySettings } from './options.js';
 import type { UpstreamUrl } from './upstream-url.js';
 
@@ -34,14 +35,10 @@ const REPLACED = new Set(['host', 'content-length', 'expect', 'via', 'x-forwarde
  * Makes the function that writes the heads of requests for an upstream: what is of one connection only stays here, the
  * rest goes on as it came.
  */
-export function createHeadWriter({ authority, basePath }: UpstreamUrl, settings: ProxySettings): WriteHead {
+export function createHeadWriter(url: UpstreamUrl, settings: ProxySettings): WriteHead {
   const { upstreamHost, isTrusted, prefix } = settings;
-  const place: Place = {
-    host: upstreamHost === true ? authority : upstreamHost,
-    authority,
-    isTrusted,
-    cutPrefix: basePath === undefined ? '' : prefix,
-  };
+  const host = upstreamHost === true ? url.authority : upstreamHost;
+  const place: Place = { url, host, isTrusted, prefix };
   const kept = new WeakMap<HeaderList, KeptLines>();
   return (request, { target, content, upgrade }) => {
     const { method, headers, httpVersion, peerAddress } = request;
@@ -62,19 +59,17 @@ export function createHeadWriter({ authority, basePath }: UpstreamUrl, settings:
 
 /** What all requests for an upstream have in common. */
 interface Place {
+  readonly url: UpstreamUrl;
   /** Replaces the client's Host. */
   readonly host: string | undefined;
-  /** Stands in where the client sent none. */
-  readonly authority: string;
   readonly isTrusted: IsTrusted;
-  /** What was cut off the path. */
-  readonly cutPrefix: string;
+  readonly prefix: string;
 }
 
 /** The fields of a request for an upstream, and the empty line after them. */
 function fieldLines(
   request: IncomingRequest,
-  { host, authority, isTrusted, cutPrefix }: Place,
+  { url, host, isTrusted, prefix }: Place,
   content: RequestParts['content'],
   upgrade: string | undefined,
 ): string {
@@ -84,21 +79,28 @@ function fieldLines(
   let cookies = '';
   let wantsTrailers = false;
   let via = '';
+  let destination: string | undefined;
   let fields = '';
   for (const [name, value] of headers) {
     const key = name.toLowerCase();
     if (key === 'host') clientHost ??= value;
     else if (key === 'via') via += `${value}, `;
+    else if (key === 'destination') destination = value;
     else if (key === 'te') wantsTrailers ||= /(?:^|,)\s*trailers\s*(?:,|;|$)/i.test(value);
     else if (HOP_BY_HOP.has(key) || REPLACED.has(key) || named.has(key) || isForwardedField(key)) continue;
     // HTTP/2 may have cut the list into pieces (RFC 9113, section 8.2.3).
     else if (key === 'cookie' && httpVersion === '2') cookies += cookies === '' ? value : `; ${value}`;
     else fields += `${name}: ${value}\r\n`;
   }
-  let lines = `Host: ${host ?? clientHost ?? authority}\r\n${fields}`;
+  const hostForUpstream = host ?? clientHost ?? url.authority;
+  let lines = `Host: ${hostForUpstream}\r\n${fields}`;
+  if (destination !== undefined) {
+    const rules = { ...url, site: clientHost, host: hostForUpstream, prefix };
+    lines += `Destination: ${upstreamDestination(destination, rules)}\r\n`;
+  }
   if (cookies !== '') lines += `Cookie: ${cookies}\r\n`;
   for (const [name, value] of forwardedHeaders(request, isTrusted)) lines += `${name}: ${value}\r\n`;
-  if (cutPrefix !== '') lines += `X-Forwarded-Prefix: ${cutPrefix}\r\n`;
+  if (url.basePath !== undefined && prefix !== '') lines += `X-Forwarded-Prefix: ${prefix}\r\n`;
   lines += `Via: ${via}${httpVersion} ${VIA_NAME}\r\n`;
   if (content === 'chunked') lines += 'Transfer-Encoding: chunked\r\n';
   else if (content !== undefined) lines += `Content-Length: ${content}\r\n`;

@@ -29,7 +29,10 @@ export function createResponder(url: UpstreamUrl, settings: ProxySettings): ToRe
   };
 }
 
-/** The fields of a reply that the client gets; a `Location` within the upstream is one within us. */
+/** The path of a cookie that is not sent everywhere. */
+const COOKIE_PATH = /(;\s*path=)(\/[^;\s]+)/i;
+
+/** The fields of a reply that the client gets; a `Location` within the upstream, or the path of a cookie, is one within us. */
 export function responseHeaders(
   headers: readonly HeaderPair[],
   mapLocation: (location: string) => string,
@@ -40,6 +43,8 @@ export function responseHeaders(
     const key = pair[0].toLowerCase();
     if (HOP_BY_HOP.has(key) || named.has(key)) continue;
     if (key === 'location' || key === 'content-location') kept.push([pair[0], mapLocation(pair[1])]);
+    else if (key === 'set-cookie')
+      kept.push([pair[0], pair[1].replace(COOKIE_PATH, (_, name, path) => name + mapLocation(path))]);
     else kept.push(pair);
   }
   return kept;

@@ -41,17 +41,19 @@ export function upstreamTarget(
 
 /**
  * The path as sent, unless the upstream could see another one in it than the rules that led here did: with dot
- * segments, or a prefix that was written in escapes.
+ * segments, also those with parameters (`..;x`, which Java's servers cut off), or a prefix that was written in escapes.
  */
 function plainPath({ rawPath, path }: IncomingRequest, prefix: string): string {
   const isClear =
     rawPath === path
-      ? !rawPath.includes('\\')
-      : !/(?:\/|%2f)(?:\.|%2e){1,2}(?:\/|%2f|$)|\\|%5c/i.test(rawPath);
+      ? !rawPath.includes('\\') && !rawPath.includes('.;')
+      : !/(?:\/|%2f)(?:\.|%2e){1,2}(?:\/|%2f|;|$)|\\|%5c/i.test(rawPath);
   const isBelow = prefix === '' || rawPath === prefix || rawPath.startsWith(`${prefix}/`);
   return isClear && isBelow ? rawPath : encodePath(path);
 }
 
 function encodePath(path: string): string {
-  return encodeURI(path.toWellFormed()).replace(/[?#[\]\\]/g, (char) => encodeURIComponent(char));
+  return encodeURI(path.toWellFormed())
+    .replace(/[?#[\]\\]/g, (char) => encodeURIComponent(char))
+    .replace(/(\/\.{1,2});/g, '$1%3B');
 }

@@ -31,6 +31,8 @@ export interface EncodedScope {
 /** Where an application stands, and whom it believes. */
 export interface ScopePlace {
   readonly prefix: string;
+  /** What a proxy in front has taken off the path; it is put there again, as `path` begins with `root_path`. */
+  readonly rootPath: string;
   readonly isTrusted: IsTrusted;
 }
 
@@ -50,7 +52,9 @@ export function encodeScope(request: IncomingRequest, place: ScopePlace): Encode
   const { method, rawPath, query } = request;
   const head = encodeOrigin(request, place);
   if (head === undefined || rawPath.includes('\0') || query.includes('\0')) return undefined;
-  return { lead: `${method}\0${rawPath}\0${query}`, head };
+  const { rootPath } = place;
+  const whole = rootPath === '' || rawPath === '*' ? rawPath : encodeURI(rootPath) + rawPath;
+  return { lead: `${method}\0${whole}\0${query}`, head };
 }
 
 function encodeOrigin(request: IncomingRequest, place: ScopePlace): string | undefined {
@@ -66,7 +70,8 @@ function encodeOrigin(request: IncomingRequest, place: ScopePlace): string | und
     return known.head;
   }
   const { localAddress, tls } = request;
-  const { prefix, isTrusted } = place;
+  const { isTrusted } = place;
+  const prefix = place.rootPath + place.prefix;
   const fields = encoders(isTrusted(request.peerAddress)).encode(headers);
   if (fields === undefined) return undefined;
   const root = prefix === '' ? '' : Buffer.from(prefix, 'utf8').toString('latin1');

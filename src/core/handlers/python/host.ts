@@ -16,6 +16,7 @@ import type { ExchangeFailure, ExchangeOwner } from './http-exchange.js';
 import type { Exchange, Lane } from './lane.js';
 import { type ExchangePlace, openExchange } from './open-exchange.js';
 import type { SettledOptions } from './options.js';
+import { isPythonFile } from './target.js';
 import { tracebackPage } from './traceback-page.js';
 import { WebSocketExchange } from './websocket-exchange.js';
 import { isWebSocketRequest, refuseHandshake, WebSockets } from './websockets.js';
@@ -98,6 +99,7 @@ export class PythonHost implements ExchangeOwner {
       dispatcher: this.#dispatcher,
       kind: this.application.kind,
       prefix: this.#options.prefix,
+      rootPath: this.#options.rootPath,
       isTrusted: this.#options.isTrusted,
     };
     return openExchange(request, this.#exchangePlace);
@@ -235,11 +237,12 @@ export class PythonHost implements ExchangeOwner {
   #tellApplication(): void {
     const { kind, target, ask, reason, framework, executable, version } = this.application;
     const { prefix, workers, threads, onEvent } = this.#options;
+    const mount = prefix === '' ? '' : `--app ${prefix}=`;
     onEvent({
       type: 'application',
       kind,
       target,
-      equivalent: `${shellWord(ask)} --${kind} --python ${shellWord(executable)}`,
+      equivalent: `${mount}${shellWord(ask)} --${kind} --python ${shellWord(executable)}`,
       reason,
       framework,
       prefix,
@@ -262,7 +265,7 @@ export class PythonHost implements ExchangeOwner {
 
   #startWatching(): void {
     this.#watch = watchFolders({
-      accepts: (name) => name.endsWith('.py'),
+      accepts: isPythonFile,
       // A reload that fails has told why; the next change tries again.
       onChange: (name) => void this.reload(`${name} has changed`).catch(() => {}),
     });

@@ -250,7 +250,8 @@ export class HttpExchange implements Exchange {
     const before = this.#phase;
     this.#phase = 'over';
     this.#unwatch();
-    if (this.#isGone) {
+    // A thread that was told that nobody hears it says only that it has let go.
+    if (this.#isGone || before === 'over') {
       if (failure.traceback) this.#owner.onFailure(this.#request, failure);
       return;
     }

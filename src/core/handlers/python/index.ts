@@ -30,7 +30,8 @@ export async function createPythonHandler(options: PythonOptions): Promise<Pytho
       hint: 'run nettool inside WSL, or start the application there and give its URL',
     });
   }
-  const settled: SettledOptions = { ...DEFAULTS, ...options, prefix: cleanPrefix(options.prefix) };
+  const prefixes = { prefix: cleanPrefix(options.prefix), rootPath: cleanPrefix(options.rootPath) };
+  const settled: SettledOptions = { ...DEFAULTS, ...options, ...prefixes };
   const { python, env, cwd, target } = settled;
   const choice = await findPython({ python, env, cwd, folder: searchFolder(target, cwd) });
   const script = await unpackAssets('python', HOST_FILES);

@@ -98,8 +98,8 @@ function openWsgi(
   place: ExchangePlace,
   { length, body, flags = 0 }: WsgiContent,
 ): Promise<HttpResponse> {
-  const { prefix, isTrusted } = place;
-  const head = encodeEnviron(request, { prefix, isTrusted, contentLength: length });
+  const { prefix, rootPath, isTrusted } = place;
+  const head = encodeEnviron(request, { prefix, rootPath, isTrusted, contentLength: length });
   if (head === undefined) return Promise.resolve(errorResponse(400, request.headers));
   return submit(request, place, { kind: FRAME.REQUEST, id: 0, flags, lead: '', head, body });
 }

@@ -12,6 +12,8 @@ export interface PythonOptions {
   readonly signal?: AbortSignal;
   /** Where it is mounted: `SCRIPT_NAME` and `root_path`. */
   readonly prefix?: string;
+  /** What a proxy in front has taken off every path; it comes before the prefix again. */
+  readonly rootPath?: string;
   /** Which interface, instead of finding out. */
   readonly kind?: 'wsgi' | 'asgi';
   /** The callable makes the application. */
@@ -43,7 +45,10 @@ export interface PythonOptions {
 
 /** {@link PythonOptions} with everything said. */
 export type SettledOptions = PythonOptions &
-  Required<Pick<PythonOptions, keyof typeof DEFAULTS>> & { readonly prefix: string };
+  Required<Pick<PythonOptions, keyof typeof DEFAULTS>> & {
+    readonly prefix: string;
+    readonly rootPath: string;
+  };
 
 /** What holds when nothing else is said. */
 export const DEFAULTS = {

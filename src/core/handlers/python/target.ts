@@ -1,9 +1,22 @@
 import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
-/** Whether a target can only mean a Python application: a `.py` file or `module:callable` (a file's own name comes first). */
+/** Whether a target names a file of Python: `.py`, or `.wsgi` as Apache's mod_wsgi has it; a callable may follow. */
+export function isPythonFile(target: string): boolean {
+  return /\.(?:py|wsgi)(?::|$)/.test(target);
+}
+
+/** `shop.web:app`, and `shop.wsgi` for `shop.wsgi:application`, as the world writes it for gunicorn. */
+const MODULE = /^[A-Za-z_]\w*(\.\w+)*(:[A-Za-z_][\w.]*(\(.*\))?|(?<=\.[aw]sgi))$/;
+
+/** Whether a target is a module rather than a file; `site.wsgi` may be either. */
+export function isPythonModule(target: string): boolean {
+  return MODULE.test(target) && !/\.py(?::|$)/.test(target);
+}
+
+/** Whether a target can only mean a Python application: a file of Python or a module (a file's own name comes first). */
 export function isPythonTarget(target: string): boolean {
-  return /\.py(:|$)/.test(target) || /^[A-Za-z_]\w*(\.\w+)*:[A-Za-z_][\w.]*(\(.*\))?$/.test(target);
+  return isPythonFile(target) || MODULE.test(target);
 }
 
 /** The folder a target's virtual environment is looked for from: its own, or the current one for a module. */

@@ -35,6 +35,8 @@ const encoders = encodersByTrust({
 /** What the environ says beside the request itself. */
 export interface EnvironOptions {
   readonly prefix: string;
+  /** What a proxy in front has taken off the path. */
+  readonly rootPath: string;
   /** Whose forwarded fields the application sees. */
   readonly isTrusted: IsTrusted;
   /** Undefined without content. */
@@ -53,8 +55,11 @@ export function encodeEnviron(request: IncomingRequest, options: EnvironOptions)
   const protocol = httpVersion === '2' ? 'HTTP/2' : `HTTP/${httpVersion}`;
   const port = request.localPort || (scheme === 'https' ? 443 : 80);
   let extra = request.requestId === undefined ? '' : `\0nettool.request_id\0${request.requestId}`;
+  const { user } = request;
+  if (user !== undefined) extra += `\0AUTH_TYPE\0Basic\0REMOTE_USER\0${toLatin1(user)}`;
   if (scheme === 'https') extra += '\0HTTPS\0on';
-  if (prefix !== '') extra += `\0SCRIPT_NAME\0${toLatin1(prefix)}`;
+  const script = options.rootPath + prefix;
+  if (script !== '') extra += `\0SCRIPT_NAME\0${toLatin1(script)}`;
   if (options.contentLength !== undefined) extra += `\0CONTENT_LENGTH\0${options.contentLength}`;
   return (
     `REQUEST_METHOD\0${request.method}\0PATH_INFO\0${rest === '' && prefix === '' ? '/' : rest}` +

@@ -55,8 +55,7 @@ export class Connection implements Origin, Timed {
     this.wire = new Wire(socket, !this.isEncrypted, this, () => context.clock.after(context.timers.sendMs));
     this.deadline = context.clock.after(context.timers.headMs);
     context.clock.watch(this);
-    socket.on('end', () => this.#onEnd());
-    socket.on('close', () => this.#onClose());
+    socket.on('end', () => this.#onEnd()).on('close', () => this.#onClose());
     socket.on('error', () => {}); // the end follows as 'close'
   }
 
@@ -148,12 +147,11 @@ export class Connection implements Origin, Timed {
     const text = toLatin1(bytes, 0, size);
     let at = 0;
     let turns = 0;
-    let head: ReturnType<typeof parseHead>;
     this.#isParsing = true;
     this.wire.batching = true;
     for (; this.#state === 'head' && at < text.length && turns < TURN_REQUESTS; turns += 1) {
       if (this.wire.blocked) break;
-      head = parseHead(text, at, this.context.limits, this.#fields);
+      const head = parseHead(text, at, this.context.limits, this.#fields);
       if (head === undefined) break;
       if (head instanceof Refusal) {
         this.#refuse(head);
@@ -231,6 +229,7 @@ export class Connection implements Origin, Timed {
     else if (exchange.isBodyComplete) this.#read((this.#ahead?.length ?? 0) < MAX_AHEAD_BYTES);
     else this.#read(exchange.wantsBytes);
     if (exchange?.wantsBytes === true && this.#ahead !== undefined) this.bodyFlow();
+    if (this.hasPeerEnded && exchange !== undefined) this.#onEnd();
   }
 
   #takeAhead(lent?: Buffer): Buffer {
@@ -244,8 +243,7 @@ export class Connection implements Origin, Timed {
   #read(on: boolean): void {
     if (on === this.#isReading || this.#state === 'closed') return;
     this.#isReading = on;
-    if (on) this.#socket.resume();
-    else this.#socket.pause();
+    this.#socket[on ? 'resume' : 'pause']();
   }
 
   /** Answers a head that no handler sees. */
@@ -270,7 +268,9 @@ export class Connection implements Origin, Timed {
 
   #onEnd(): void {
     this.hasPeerEnded = true;
-    if (this.#state === 'exchange') this.#exchange?.endOfInput();
+    // What was read of the body and waits for its turn is fed first.
+    const isAll = this.#ahead === undefined || this.#exchange?.isBodyComplete === true;
+    if (this.#state === 'exchange' && isAll) this.#exchange?.endOfInput();
     else if (this.#state === 'head' && this.#ahead === undefined) this.#linger();
     else if (this.#state === 'head' && !this.wire.blocked) {
       this.#refuse(new Refusal(400, 'the request head is cut short'));

@@ -6,7 +6,7 @@ import type { CloseReason, ServeOptions, ServerEvent, ServerLimits, ServerTimers
 import { Clock } from './clock.js';
 import { DEFAULT_LIMITS, DEFAULT_TIMERS } from './limits.js';
 import type { Peer } from './request.js';
-import { REASONS, type Refusal } from './status.js';
+import { REASONS, Refusal } from './status.js';
 
 /** A connection of any version, as the server sees it. */
 export interface AnyConnection {
@@ -183,7 +183,8 @@ export class ServerContext {
     const { workerMs = service.workerPid === undefined ? undefined : handlerMs, upstreamMs } = service;
     // A connection that speaks another protocol since then is no request that took so long.
     if (outcome.status !== 101) tally?.({ waitedMs, servedMs: workerMs ?? upstreamMs });
-    const reason = service.reason ?? (isFailure(outcome) ? error : undefined);
+    const isOurs = isFailure(outcome) || outcome.error instanceof Refusal;
+    const reason = service.reason ?? (isOurs ? error : undefined);
     this.#emit({
       type: 'request',
       time: new Date().toISOString(),

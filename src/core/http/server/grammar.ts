@@ -34,9 +34,10 @@ export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
  */
 export const AUTHORITY = /^(?:\[[0-9A-Fa-f:.]+\]|(?:[\w.~!$&'()*+;=-]|%[0-9A-Fa-f]{2})+)(?::(\d{0,5}))?$/;
 
-/** The methods of RFC 9110, PATCH, WebDAV and its relatives, QUERY: those the engine hands to a handler. */
+/** The methods of IANA's registry, but CONNECT, and a few of habit: those the engine hands to a handler. */
 export const METHODS: ReadonlySet<string> = new Set(
   `GET HEAD POST PUT DELETE OPTIONS TRACE PATCH QUERY COPY LOCK MKCOL MOVE PROPFIND PROPPATCH UNLOCK SEARCH
-   REPORT MKACTIVITY MKCALENDAR CHECKOUT MERGE ACL BIND REBIND UNBIND LINK UNLINK SUBSCRIBE UNSUBSCRIBE NOTIFY
-   PURGE`.split(/\s+/),
+   REPORT MKACTIVITY MKCALENDAR CHECKOUT MERGE ACL BIND REBIND UNBIND LINK UNLINK BASELINE-CONTROL CHECKIN LABEL
+   MKREDIRECTREF MKWORKSPACE ORDERPATCH UNCHECKOUT UPDATE UPDATEREDIRECTREF VERSION-CONTROL SUBSCRIBE UNSUBSCRIBE
+   NOTIFY PURGE`.split(/\s+/),
 );

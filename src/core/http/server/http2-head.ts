@@ -67,7 +67,23 @@ export function toHttp2(headers: HeaderList): OutgoingHttpHeaders {
     if (/^(?:connection|keep-alive|proxy-connection|transfer-encoding|upgrade|content-length)$/.test(key))
       continue;
     const known = fields[key];
-    fields[key] = known === undefined ? value : [known, value].flat().map(String);
+    const text = withoutMargin(value);
+    fields[key] = known === undefined ? text : [known, text].flat().map(String);
   }
   return fields;
+}
+
+/**
+ * What is no part of a value, though HTTP/1.1 lets it stand around one: in HTTP/2 it makes the field malformed, and
+ * clients drop it (RFC 9113, section 8.2.1). Cookies of Python's http.cookies begin with a space, Django's among them.
+ */
+function withoutMargin(value: string): string {
+  let [start, end] = [0, value.length];
+  while (start < end && isMargin(value.charCodeAt(start))) start++;
+  while (end > start && isMargin(value.charCodeAt(end - 1))) end--;
+  return end - start === value.length ? value : value.slice(start, end);
+}
+
+function isMargin(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }

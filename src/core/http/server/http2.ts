@@ -83,12 +83,21 @@ class Http2Connection implements AnyConnection, Http2Origin, Timed {
     this.closeReason = reason;
     if (reason === 'server') for (const exchange of this.#running) exchange.cut();
     this.#session.destroy();
+    // One that is closing in order waits for its socket, which a client that has broken off may never close.
+    this.#socket.destroy();
   }
 
   onDeadline(): void {
     if (this.#running.size > 0) return;
+    if (this.#session.closed) {
+      this.destroy(this.closeReason);
+      return;
+    }
     this.closeReason = 'timeout';
     this.#session.close();
+    // It closes its end, too, or it has vanished.
+    const { clock, timers } = this.#context;
+    this.deadline = clock.after(timers.keepAliveMs);
   }
 
   #begin(stream: ServerHttp2Stream, rawHeaders: readonly string[]): void {

@@ -139,6 +139,10 @@ export class ServerRequest implements IncomingRequest {
     this.#owner.earlyHints(headers);
   }
 
+  get user(): string | undefined {
+    return this.service?.user;
+  }
+
   note(service: ServiceNote): void {
     this.service = this.service === undefined ? service : { ...this.service, ...service };
   }

@@ -200,7 +200,9 @@ export class UpstreamConnection implements ReplySink, BodySource, Timed {
     if (head === undefined) return;
     if (this.#waiter !== undefined) this.#deliver(head);
     else if (this.#isEnded) this.#body?.finish(this.#trailers);
-    if (this.#isEnded) this.#free(this.#error === undefined && this.#isSent && this.#parser.isReusable);
+    if (!this.#isEnded) return;
+    const isShared = this.#request?.isPersonal !== true;
+    this.#free(isShared && this.#error === undefined && this.#isSent && this.#parser.isReusable);
   }
 
   #deliver(head: ReplyHead): void {

@@ -8,10 +8,26 @@ import { WebSocketEnd } from './websocket-end.js';
 /** How long one end of a WebSocket may go on when the other has ended. */
 const CLOSING_MS = 10_000;
 
-/** Two connections that were joined. */
-export interface Joint {
-  /** Ends what is between them in order, where its protocol is one we know: a WebSocket. */
-  retire(): void;
+/** The WebSockets of connections that were joined. */
+export class Joints {
+  readonly #all = new Set<WebSocketEnd>();
+  #isRetired = false;
+
+  add(joint: WebSocketEnd): void {
+    this.#all.add(joint);
+    // Its handshake was still under way then.
+    if (this.#isRetired) joint.retire();
+  }
+
+  delete(joint: WebSocketEnd): void {
+    this.#all.delete(joint);
+  }
+
+  /** Ends them in order, and whatever else is joined from now on. */
+  retire(): void {
+    this.#isRetired = true;
+    for (const joint of this.#all) joint.retire();
+  }
 }
 
 /**
@@ -23,7 +39,7 @@ export async function joinUpgrade(
   reply: UpstreamReply,
   client: Duplex,
   head: Buffer,
-  joints: Set<Joint>,
+  joints: Joints,
   closingMs = CLOSING_MS,
 ): Promise<void> {
   if (reply.upgraded === undefined) return;
@@ -37,6 +53,8 @@ export async function joinUpgrade(
   if (rest.byteLength > 0) (outward ?? client).write(rest);
   if (head.byteLength > 0) socket.write(head);
   if (outward !== undefined) joints.add(outward);
+  // Two pipelines and what TLS listens to are more than node takes for sound.
+  client.setMaxListeners(0);
   const back = outward === undefined ? pipeline(socket, client) : pipeline(socket, outward, client);
   const both = [pipeline(client, socket), back];
   let closing: NodeJS.Timeout | undefined;

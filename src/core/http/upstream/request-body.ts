@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import { setImmediate as immediately } from 'node:timers/promises';
 import type { HeaderList } from '../messages.js';
 
 /** The content of a request: all of it, or a stream and how it is framed. */
@@ -25,6 +26,8 @@ export async function sendBody(
   const { source, length } = body;
   let sent = 0;
   for await (const chunk of source as AsyncIterable<Buffer>) {
+    // A reply that has come already is read first: writing to an upstream that has closed would lose it.
+    await immediately();
     if (!isWanted() || target.destroyed) return false;
     if (chunk.byteLength === 0) continue;
     sent += chunk.byteLength;

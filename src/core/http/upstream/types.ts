@@ -11,6 +11,8 @@ export interface UpstreamRequest {
   readonly body?: RequestBody | undefined;
   /** The head asks for another protocol. */
   readonly mayUpgrade?: boolean;
+  /** It may make its connection one of its user's: nobody else is to have that. */
+  readonly isPersonal?: boolean;
   /** Whether anybody still waits for the reply. */
   readonly signal?: AbortSignal;
   readonly onInterim?: ((status: number, headers: HeaderList) => void) | undefined;

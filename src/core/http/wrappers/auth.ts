@@ -42,9 +42,13 @@ export function requireUser({ users, applies }: AuthOptions): Wrapper {
       errorResponse(401, request.headers, [['WWW-Authenticate', CHALLENGE]]);
     const given = readCredentials(getHeader(request.headers, 'authorization'));
     if (given === undefined) return refused();
+    const answer = (isUser: boolean): HttpResponse | undefined => {
+      if (!isUser) return refused();
+      request.note?.({ user: given.name });
+      return undefined;
+    };
     const isUser = knows(users(), given);
-    if (typeof isUser === 'boolean') return isUser ? undefined : refused();
-    return isUser.then((is) => (is ? undefined : refused()));
+    return typeof isUser === 'boolean' ? answer(isUser) : isUser.then(answer);
   });
 }
 

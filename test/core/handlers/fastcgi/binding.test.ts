@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  type Asking,
-  LateBinding,
-  type Link,
-  TICK_MS,
-} from '../../../../src/core/handlers/fastcgi/binding.js';
+import { LateBinding, TICK_MS } from '../../../../src/core/handlers/fastcgi/binding.js';
+import type { Asking, Link } from '../../../../src/core/handlers/fastcgi/link.js';
 import { FastcgiModel, type ModelApplication } from '../../../helpers/fastcgi-model.js';
 
 const children = (count: number): ModelApplication => ({ children: () => count });
@@ -137,6 +133,39 @@ test('whatever happens, every request is answered, and none twice that may not b
     const idealMs = work / Math.min(count, later, maxConnections);
     assert.ok(model.now < 2 * idealMs + 3000, `${what}: ${model.now} ms instead of ${idealMs}`);
   }
+});
+
+test('a queue that is full fails nobody, and is not knocked at all the time', () => {
+  for (const count of [1, 3]) {
+    const model = load(new FastcgiModel({ children: () => count, maxBacklog: 1 }), 40, 50, () => 20);
+    const seconds = model.now / 1000;
+    assert.ok(model.connects <= count * (3 + 2 * seconds) + 40, `${model.connects} connects in ${seconds} s`);
+    assert.ok(model.now < 1.1 * ((2000 * 20) / count), `${model.now} ms`);
+  }
+});
+
+test('a script that ends its child after a while is not run again', () => {
+  const retries = [0, 1000].map((ms) => {
+    const sent: Link[] = [];
+    const binding = new LateBinding<Asking>(
+      { open: (link) => sent.push(link), send: (link) => sent.push(link), close() {}, refuse() {} },
+      { maxConnections: 1, maxWaitMs: 60_000 },
+    );
+    const ask = (): Asking => {
+      const request = { sinceMs: 0, isRepeatable: true };
+      binding.ask(request);
+      return request;
+    };
+    ask();
+    const link = sent[0] as Link;
+    binding.heard(link);
+    binding.free(link);
+    const request = ask();
+    assert.equal(sent[1], link);
+    for (let passed = 0; passed < ms; passed += TICK_MS) binding.tick();
+    return binding.retry(link, request);
+  });
+  assert.deepEqual(retries, [true, false]);
 });
 
 test('who waits for too long is refused, and who leaves is forgotten', () => {

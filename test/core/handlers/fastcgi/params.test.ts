@@ -89,6 +89,21 @@ test('what is kept of one request is never said of another', () => {
   assert.equal(elsewhere.get('CONTENT_LENGTH'), '12');
 });
 
+test('the port is that of the URL where a proxy speaks TLS for us', () => {
+  const encode = createHeadEncoder({ env: {}, isTrusted: () => true });
+  const portOf = (changes: Partial<IncomingRequest>): string | undefined =>
+    variablesOf(
+      encode(request({ localPort: 8000, headers: [['Host', 'a.test']], ...changes }), PLACE, undefined),
+    ).get('SERVER_PORT');
+  assert.equal(portOf({}), '8000');
+  assert.equal(portOf({ scheme: 'https' }), '443');
+  assert.equal(portOf({ scheme: 'https', headers: [['Host', '[::1]:8443']] }), '8443');
+  assert.equal(
+    portOf({ scheme: 'https', tls: { protocol: 'TLSv1.3', cipher: 'x', serverName: 'a.test' } }),
+    '8000',
+  );
+});
+
 test('a variable that is given stands instead of the one of the request', () => {
   const env = { DOCUMENT_ROOT: '/app', HTTP_HOST: 'fixed', QUERY_STRING: 'none' };
   const encode = createHeadEncoder({ env, isTrusted: () => false });

@@ -54,6 +54,35 @@ test('a connection is used again, and a stale one replaced without the client no
   assert.equal(connections(), 2);
 });
 
+test('a script may go on after the length it announced, and its connection is used again', async (t) => {
+  let first: Socket | undefined;
+  const { origin } = await start(t, (socket, request) => {
+    first ??= socket;
+    const page = Buffer.concat([record(6, PAGE), END]);
+    socket.write(request === 1 ? record(6, 'Content-Length: 5\r\nStatus: 200\r\n\r\nhello') : page);
+  });
+  assert.equal(await (await fetch(`${origin}/a.php`)).text(), 'hello');
+  first?.write(record(6, 'nobody hears that'));
+  assert.equal(await (await fetch(`${origin}/a.php`)).text(), 'hello');
+  first?.write(END);
+  assert.equal(await (await fetch(`${origin}/a.php`)).text(), 'hello');
+  assert.equal(first?.readableEnded, false);
+});
+
+test('a script that has answered does not go on for ever', async (t) => {
+  const gone = Promise.withResolvers<void>();
+  const { origin } = await start(t, (socket) => {
+    socket.write(record(6, 'Content-Length: 5\r\nStatus: 200\r\n\r\nhello'));
+    const talk = setInterval(() => socket.write(record(6, 'still here')), 50);
+    socket.once('close', () => {
+      clearInterval(talk);
+      gone.resolve();
+    });
+  });
+  assert.equal(await (await fetch(`${origin}/a.php`)).text(), 'hello');
+  await gone.promise;
+});
+
 test('an application of one process is served on after it has closed its only connection', async (t) => {
   // It has one connection at a time, and takes the next one when that is closed.
   const waiting: Array<() => void> = [];

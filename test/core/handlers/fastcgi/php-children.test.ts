@@ -17,6 +17,7 @@ const PAGES: Record<string, string> = {
   'together.php': `<?php touch(__DIR__ . "/run." . getmypid()); echo " "; flush();
     for ($i = 0; $i < 500 && count(glob(__DIR__ . "/run.*")) < $_GET["count"]; $i++) usleep(10000);
     echo count(glob(__DIR__ . "/run.*"));`,
+  'long.php': '<?php for ($i = 0; $i < 140; $i++) echo str_pad((string) $i, 50000);',
   'count.php': '<?php file_put_contents(__DIR__ . "/counted", ".", FILE_APPEND | LOCK_EX); echo "ok";',
 };
 
@@ -75,6 +76,14 @@ test('one child answers everybody', needs(PHP_FPM), async (t) => {
   const pids = new Set<string>();
   await clients(30, 1, async () => void pids.add(await text('/pid.php')));
   assert.equal(pids.size, 1);
+});
+
+test('a client that does not read its answer holds no child up', needs(PHP_FPM), async (t) => {
+  const { ask, text } = await start(t, 'pm = static', 'pm.max_children = 1');
+  const response = await ask('/long.php');
+  assert.match(await text('/pid.php'), /^\d+$/);
+  const pieces = (await response.text()).split(/ +/);
+  assert.deepEqual(pieces, [...Array.from({ length: 140 }, (_, index) => String(index)), '']);
 });
 
 test('slow scripts run at the same time, as many as there are children', needs(PHP_FPM), async (t) => {

@@ -16,6 +16,7 @@ const PAGES: Record<string, string> = {
   'status.php': '<?php http_response_code(418); echo "tea";',
   'redirect.php': '<?php header("Location: /elsewhere");',
   'cookies.php': '<?php setcookie("a", "1"); setcookie("b", "2"); echo "ok";',
+  'untyped.php': '<?php ini_set("default_mimetype", ""); echo "whatever";',
   'log.php': '<?php error_log("from the script"); echo "logged";',
   'fatal.php': '<?php nowhere();',
   'big.php': '<?php for ($i = 0; $i < 200; $i++) echo str_repeat("0123456789abcdef", 4096);',
@@ -93,14 +94,32 @@ test('php-fpm answers pages behind us', needs(PHP_FPM), async (t) => {
     const cookies = await fetch(`${origin}/cookies.php`);
     assert.deepEqual(cookies.headers.getSetCookie(), ['a=1', 'b=2']);
     assert.equal((await fetch(`${origin}/vars.php`, { method: 'HEAD' })).status, 200);
+    const untyped = await fetch(`${origin}/untyped.php`);
+    assert.deepEqual([untyped.headers.get('content-type'), await untyped.text()], [null, 'whatever']);
   });
 
   await t.test('of folders, and of paths that are nothing, by index.php', async () => {
     assert.equal(await text('/'), 'index /');
     assert.equal(await text('/sub/'), 'sub /sub/index.php');
     assert.equal(await text('/pretty/url?x=1'), 'index /pretty/url?x=1');
+    const name = `/${'n'.repeat(300)}`;
+    assert.equal(await text(name), `index ${name}`, 'no file can have such a name');
     assert.equal(await statusOf('/nothing.php'), 404);
     assert.equal(await statusOf('/style.css'), 404, 'no fallback was given');
+  });
+
+  await t.test('of folders below a slash, unless something would be lost on the way there', async () => {
+    const { status, headers } = await fetch(`${origin}/sub?x=1`, { redirect: 'manual' });
+    assert.deepEqual([status, headers.get('location')], [301, '/sub/?x=1']);
+    assert.equal(await text('/sub', { method: 'POST', body: 'x' }), 'sub /sub/index.php');
+  });
+
+  await t.test('with whatever follows their names', async () => {
+    const infoOf = async (path: string) => JSON.parse(await text(path)).PATH_INFO;
+    assert.equal(await infoOf('/vars.php/files/.profile'), '/files/.profile');
+    assert.equal(await infoOf('/vars.php/AC%2FDC'), '/AC/DC');
+    assert.equal(await infoOf('/vars.php%2F%5Co%2F'), '/\\o/');
+    assert.equal(await text('/style.css%2F..%2Fvars.php'), 'index /style.css%2F..%2Fvars.php');
   });
 
   await t.test('but runs nothing that is no script', async () => {
@@ -156,6 +175,25 @@ test('php-fpm answers pages behind us', needs(PHP_FPM), async (t) => {
     await new Promise((resolve) => setTimeout(resolve, 1500));
     assert.equal(existsSync(join(root, 'finished')), false);
   });
+});
+
+test(
+  'scripts behind links that leave the folder are run where links are followed',
+  needs(PHP_FPM),
+  async (t) => {
+    const elsewhere = join(tempDir(t), 'linked.php');
+    writeFileSync(elsewhere, '<?php echo "linked";');
+    const { origin, root } = await start(t, { followLinks: true });
+    symlinkSync(elsewhere, join(root, 'out.php'));
+    assert.equal(await (await fetch(`${origin}/out.php`)).text(), 'linked');
+  },
+);
+
+test('which script php-fpm did not find is told in the log', needs(PHP_FPM), async (t) => {
+  const { origin, events } = await start(t, { scriptRoot: '/elsewhere' });
+  assert.equal((await fetch(`${origin}/vars.php`)).status, 404);
+  const { text } = await events.find('application-log', ({ target }) => target === '/vars.php');
+  assert.equal(text, 'Primary script unknown: /elsewhere/vars.php');
 });
 
 test('a script that hangs is 504, one without an application 502', needs(PHP_FPM), async (t) => {

@@ -108,6 +108,15 @@ test('an answer of text has its length, one that is produced is streamed', async
   assert.match(await ask('/stream'), /transfer-encoding: chunked\r\n[\s\S]*\r\n3\r\none\r\n3\r\ntwo\r\n/i);
 });
 
+test('the handler of Astro is a Node listener, whatever arguments it names', async (t) => {
+  const { handler } = await host(
+    t,
+    'export const options = {}; export function startServer() {}; export const handler = async (...[req, res]) => res.end(req.url);',
+  );
+  const { origin } = await serveHandler(t, handler);
+  assert.equal(await (await fetch(`${origin}/x?y`)).text(), '/x?y');
+});
+
 test('what an application gets wrong is 500, with the reason in the log alone', async (t) => {
   const { origin, events } = await start(
     t,

@@ -45,6 +45,45 @@ test('an application is closed once, by what it exports as close and by that of 
   ]);
 });
 
+test('what an application does when its process is to end is done when it has answered its last request', async (t) => {
+  const before = [process.listeners('SIGTERM'), process.listeners('SIGINT')];
+  const { handler } = await hostJs(
+    t,
+    `const stop = (signal) => { closed.push('stop ' + signal); };
+    process.on('SIGTERM', stop).on('SIGINT', stop);
+    globalThis.ended = new Promise((done) => process.once('SIGINT', async (signal) => {
+      closed.push('once ' + signal);
+      done();
+    }));
+    export const fetch = () => new Response('hello');
+    export const close = () => closed.push('close');`,
+  );
+  assert.deepEqual([process.listeners('SIGTERM'), process.listeners('SIGINT')], before);
+  told.closed = [];
+  await handler.close?.();
+  assert.deepEqual(told.closed, ['close']);
+  await (globalThis as { ended?: Promise<void> }).ended;
+  assert.deepEqual(told.closed, ['close', 'stop SIGTERM', 'once SIGINT']);
+});
+
+test('a server that never listened, as we do, is closed without an error', async (t) => {
+  const { handler } = await hostJs(
+    t,
+    `import { createServer } from 'node:http';
+    const server = createServer(() => {}).listen(1, () => setImmediate(() => process.on('SIGTERM', () => {
+      server.close((error) => globalThis.told(String(error)));
+    })));`,
+  );
+  const late = Promise.withResolvers<string>();
+  Object.assign(globalThis, { told: late.resolve });
+  const before = process.listenerCount('SIGTERM');
+  await nextTurn();
+  await nextTurn();
+  assert.equal(process.listenerCount('SIGTERM'), before);
+  await handler.close?.();
+  assert.equal(await late.promise, 'undefined');
+});
+
 test('an application with WebSockets is closed when they are all that is left', async (t) => {
   const { handler } = await hostJs(
     t,

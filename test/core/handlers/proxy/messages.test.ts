@@ -163,3 +163,35 @@ test('content that breaks off is never ended as if it were whole', async (t) => 
   if (counted.startsWith('HTTP/1.1 200'))
     assert.match(counted, /Content-Length: 100\r\n(?:.+\r\n)*\r\n(?:part)?$/);
 });
+
+test('the Destination of WebDAV is on the upstream, as it sees itself', async (t) => {
+  const upstream = await startUpstream(t, (req, res) => res.end(req.headers.destination));
+  const ask = async (base: string, prefix: string, destination: string, upstreamHost = '') => {
+    const host = upstreamHost === '' ? {} : { upstreamHost };
+    const handler = createProxyHandler({ upstreams: [upstream.url + base], prefix, ...host });
+    const { raw } = await serveHandler(t, handler);
+    const answer = await raw(request(`MOVE ${prefix}/a`, `Destination: ${destination}\r\n`));
+    return answer.slice(answer.indexOf('\r\n\r\n') + 4);
+  };
+  assert.equal(await ask('', '', 'https://X/b%20c'), 'http://x/b%20c');
+  assert.equal(await ask('', '/dav', 'https://x/dav/b'), 'http://x/dav/b');
+  assert.equal(await ask('/v1', '/dav', 'http://x/dav/b'), 'http://x/v1/b');
+  assert.equal(await ask('', '', 'https://x/b', 'y:81'), 'http://y:81/b');
+  assert.equal(await ask('', '', 'https://elsewhere.test/b'), 'https://elsewhere.test/b');
+  // CouchDB's is the name of a document.
+  assert.equal(await ask('', '', 'b'), 'b');
+});
+
+test('a connection that a user may have logged in on is nobody else’s', async (t) => {
+  const upstream = await startUpstream(t, (_req, res) => res.end('ok'));
+  const { raw } = await serveHandler(t, createProxyHandler({ upstreams: [upstream.url] }));
+  const connectionsAfter = async (authorization: string) => {
+    await raw(request('GET /', `Authorization: ${authorization}\r\n`));
+    return upstream.connections();
+  };
+  assert.equal(await connectionsAfter('Basic YTpi'), 1);
+  assert.equal(await connectionsAfter('NTLM TlRMTVNTUAAB'), 1);
+  assert.equal(await connectionsAfter('negotiate YII'), 2);
+  assert.equal(await connectionsAfter('Basic YTpi'), 3);
+  assert.equal(await connectionsAfter('Basic YTpi'), 3);
+});

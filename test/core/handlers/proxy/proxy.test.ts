@@ -157,6 +157,39 @@ test('a Location within the upstream is one within us', async (t) => {
   assert.equal(await mapped('relative'), 'relative');
 });
 
+test('a cookie for a path of the upstream is one for that path within us', async (t) => {
+  let cookie = '';
+  const upstream = await startUpstream(t, (_req, res) => res.writeHead(200, { 'Set-Cookie': cookie }).end());
+  const mapped = async (from: string, base: string) => {
+    cookie = from;
+    const { origin } = await start(t, [upstream.url + base], { prefix: '/api' });
+    return (await fetch(`${origin}/api/`)).headers.get('set-cookie');
+  };
+  assert.equal(await mapped('a=/b; Path=/json; Secure', '/'), 'a=/b; Path=/api/json; Secure');
+  assert.equal(await mapped('a=b;path=/v1/x', '/v1'), 'a=b;path=/api/x');
+  assert.equal(await mapped('a=b; Path=/other', '/v1'), 'a=b; Path=/other');
+  assert.equal(await mapped('a=b; Path=/api/x', '/'), 'a=b; Path=/api/x');
+  assert.equal(await mapped('a=b; Path=/', '/'), 'a=b; Path=/');
+  assert.equal(await mapped('a=b; Path=/json', ''), 'a=b; Path=/json');
+});
+
+test('dot segments with parameters lead nobody out of the prefix', async (t) => {
+  const upstream = await startRawUpstream(t, (socket) => {
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+  });
+  const { raw } = await start(t, [upstream.url], { prefix: '/api' });
+  for (const [target, sent] of [
+    ['/api/..;/x', '/api/..%3B/x'],
+    ['/api/%2e%2E;a=b/%78', '/api/..%3Ba=b/x'],
+    ['/api/.;/..;/x', '/api/.%3B/..%3B/x'],
+    ['/api/..;', '/api/..%3B'],
+    ['/api/x;jsessionid=1/y.;z', '/api/x;jsessionid=1/y.;z'],
+  ] as const) {
+    await raw(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    assert.equal(upstream.requests.at(-1)?.split(' ')[1], sent, target);
+  }
+});
+
 test('connections are used again', async (t) => {
   const echo = await startEcho(t);
   const { origin } = await start(t, [echo.url]);

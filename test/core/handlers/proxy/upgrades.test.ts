@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import type { RequestListener, ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
 import { createProxyHandler } from '../../../../src/core/handlers/proxy/index.js';
+import { serveHttp } from '../../../../src/core/http/server/index.js';
 import { rawExchange, serveHandler } from '../../../helpers/serve-handler.js';
 import { startUpstream } from '../../../helpers/upstreams.js';
 
@@ -62,6 +64,49 @@ test('a server that stops ends WebSockets in order, when nothing else is under w
   assert.deepEqual([code, String(reason)], [1012, 'service restart']);
   assert.equal(await left, 1012);
   await stopped;
+});
+
+test('a WebSocket whose handshake was under way when the server stopped ends at once', async (t) => {
+  const upstream = await startUpstream(t, () => {});
+  const sockets = new WebSocketServer({ noServer: true });
+  const { promise: asked, resolve } = Promise.withResolvers<() => void>();
+  upstream.server.on('upgrade', (request, socket, head) => {
+    resolve(() => sockets.handleUpgrade(request, socket, head, () => {}));
+  });
+  const handler = createProxyHandler({ upstreams: [upstream.url] });
+  const { port, server } = await serveHandler(t, handler, { graceMs: 60_000 });
+  const client = new WebSocket(`ws://127.0.0.1:${port}/`);
+  const agree = await asked;
+  const stopped = server.close();
+  agree();
+  const [code] = await once(client, 'close');
+  assert.equal(code, 1012);
+  await stopped;
+});
+
+test('nobody is warned of the listeners that a WebSocket over TLS takes', async (t) => {
+  const upstream = await startUpstream(t, () => {});
+  new WebSocketServer({ server: upstream.server }).on('connection', (socket) => socket.send('hello'));
+  const certs = new URL('../../../fixtures/certs/', import.meta.url);
+  const cert = readFileSync(new URL('localhost.crt', certs));
+  const key = readFileSync(new URL('localhost.key', certs));
+  const server = await serveHttp(createProxyHandler({ upstreams: [upstream.url] }), {
+    host: '127.0.0.1',
+    port: 0,
+    tls: { cert, key },
+    signal: t.signal,
+    onEvent() {},
+  });
+  t.after(() => server.close());
+  const warnings: Error[] = [];
+  const keep = (warning: Error) => warnings.push(warning);
+  process.on('warning', keep);
+  t.after(() => process.off('warning', keep));
+  const client = new WebSocket(`wss://127.0.0.1:${server.port}/`, { rejectUnauthorized: false });
+  await once(client, 'message');
+  client.close();
+  await once(client, 'close');
+  assert.deepEqual(warnings, []);
 });
 
 test('an upgrade that is refused is answered like any request', async (t) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
@@ -13,6 +13,7 @@ import {
   settled,
 } from '../../../helpers/python.js';
 import { ask, exchange, open } from '../../../helpers/raw-http.js';
+import { tempDir } from '../../../helpers/temp-dir.js';
 
 const skip = noSystemPython;
 const traps = (t: TestContext, options = {}): Promise<HostedApplication> =>
@@ -54,6 +55,15 @@ test('the scope holds what ASGI asks for, in its types', { skip }, async (t) => 
   assert.ok('http.response.pathsend' in scope.extensions);
   assert.ok(!('http.response.trailers' in scope.extensions), 'announced only to those who ask');
   assert.ok(!('tls' in scope.extensions));
+});
+
+test('what a proxy has taken off the path stands before it again', { skip }, async (t) => {
+  const { port } = await traps(t, { rootPath: '/fr\u00f6nt/', prefix: '/mount' });
+  const scope = JSON.parse((await ask(port, '/mount/scope?q')).text);
+  assert.deepEqual(
+    [scope.root_path, scope.path, scope.raw_path],
+    ['/fr\u00f6nt/mount', '/fr\u00f6nt/mount/scope', '/fr%C3%B6nt/mount/scope'],
+  );
 });
 
 test('only trusted peers can tell the application who stands before them', { skip }, async (t) => {
@@ -203,6 +213,42 @@ test('an application that breaks the rules gives a clean 500 and the reason in t
     ).toString();
     assert.ok(!text.includes('200 OK') || !text.endsWith('0\r\n\r\n'), `${path} must not look complete`);
   }
+});
+
+test('routers that do not know root_path yet get the path below it', { skip }, async (t) => {
+  const app = `import NAME
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": scope["path"].encode()})
+`;
+  for (const [name, version, path] of [
+    ['channels', '4.0.0', '/ws'],
+    ['channels', '4.1.0', '/pre/ws'],
+    ['starlette', '0.26.1', '/ws'],
+    ['starlette', '1.0.0rc1', '/pre/ws'],
+  ] as const) {
+    const cwd = tempDir(t);
+    await writeFile(join(cwd, `${name}.py`), `__version__ = "${version}"\n`);
+    await writeFile(join(cwd, 'main.py'), app.replace('NAME', name));
+    const { port } = await hostPython(t, 'main', { cwd, prefix: '/pre' });
+    assert.equal((await ask(port, '/pre/ws')).text, path, `${name} ${version}`);
+  }
+});
+
+test('a failure after the answer is told with its request, in one line whatever its path', {
+  skip,
+}, async (t) => {
+  const { port, find, events } = await traps(t);
+  for (const path of ['/fail-after', '/fail-after%0AGET%20/forged']) {
+    const { status, text } = await ask(port, path);
+    assert.deepEqual([status, text], [500, 'sorry']);
+    const told = `GET ${path}: after its answer was complete the application failed:`;
+    await find('application-output', ({ line }) => line === told);
+    await find('application-output', ({ line }) => line.startsWith('RuntimeError: failed at its end'));
+  }
+  assert.ok(
+    !events.some((event) => event.type === 'application-output' && event.line.startsWith('GET /forged')),
+  );
 });
 
 test('debug shows the traceback on the page', { skip }, async (t) => {

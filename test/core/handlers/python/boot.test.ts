@@ -79,6 +79,27 @@ const FOUND: ReadonlyArray<
     'wsgi',
   ],
   [
+    'a file as mod_wsgi has it, of the name of a module',
+    { 'shop.py': 'X = 1\n', 'shop.wsgi': `from shop import X\n${named(WSGI, 'application')}` },
+    'shop.wsgi',
+    'shop_wsgi:application',
+    'wsgi',
+  ],
+  [
+    'a program without an ending',
+    { 'bin/run-it': `#!/usr/bin/python3\n${named(ASGI, 'api')}` },
+    'bin/run-it:api',
+    'run_it:api',
+    'asgi',
+  ],
+  [
+    'a module without its callable',
+    { 'shop/__init__.py': '', 'shop/wsgi.py': named(WSGI, 'application') },
+    'shop.wsgi',
+    'shop.wsgi:application',
+    'wsgi',
+  ],
+  [
     'an object that is called asynchronously',
     {
       'm.py': `class A:\n    ${ASGI.replace('NAME(', '__call__(self, ').replaceAll('\n', '\n    ')}\napp = A()\n`,
@@ -250,6 +271,32 @@ test('names of ours do not hide modules of the application', { skip }, async (t)
   };
   const app = await hostPython(t, '.', { cwd: project(t, files) });
   assert.equal(await (await app.get('/')).text(), 'mine');
+});
+
+/** What gevent's and eventlet's monkey_patch come to: threads started from now on are none of the system's. */
+const PATCHED = `import _thread, threading
+def never(*args, **kwargs):
+    raise RuntimeError("a greenlet, not a thread")
+for module, name in ((_thread, "start_new_thread"), (threading, "_start_new_thread"), (threading, "_start_joinable_thread")):
+    setattr(module, name, never)
+`;
+
+test('an application that puts other threads in the place of the system\u2019s is answered', {
+  skip,
+}, async (t) => {
+  const cwd = project(t, { 'm.py': PATCHED + named(WSGI, 'app'), 'a.py': PATCHED + named(ASGI, 'app') });
+  for (const [target, threads] of [
+    ['m', 1],
+    ['m', 3],
+    ['a', 1],
+  ] as const) {
+    const app = await hostPython(t, target, { cwd, threads, bootTimeoutMs: 10_000 });
+    const answers = await Promise.all(
+      Array.from({ length: 9 }, () => app.get('/').then((answer) => answer.text())),
+    );
+    assert.deepEqual(new Set(answers), new Set([app.handler.kind]));
+    await app.handler.close();
+  }
 });
 
 for (const version of ['3.8.18', '3.9.18', '3.10.13', '3.12.1', '3.13.0']) {

@@ -60,6 +60,8 @@ test('a Python target is known by its look, and nothing else is', () => {
     'app:app',
     'pkg.mod:create_app("x")',
     'shop.wsgi:application',
+    'shop.wsgi',
+    '/srv/a b/shop.wsgi',
   ]) {
     assert.ok(isPythonTarget(target), target);
   }
@@ -72,6 +74,8 @@ test('a Python target is known by its look, and nothing else is', () => {
     ':3000',
     'https://x/y:z',
     'a/b:c',
+    'shop.web',
+    'wsgi',
   ]) {
     assert.ok(!isPythonTarget(target), target);
   }

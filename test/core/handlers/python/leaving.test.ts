@@ -81,6 +81,33 @@ test('a reload ends event streams in order, so that they come back to the new co
   await find('worker', ({ state }) => state === 'stopped');
 });
 
+/** What Flask makes of a generator: a thread that writes until it is told that nobody hears it. */
+const THREAD_FEED = `
+import time
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/event-stream")])
+    yield b"first"
+    while True:
+        time.sleep(0.01)
+        yield b": still there\\n"
+`;
+
+test('an event stream of a WSGI application ends in order, and that is no failure', {
+  skip: noSystemPython,
+}, async (t) => {
+  const { handler, port, find, events } = await hostPython(t, written(t, THREAD_FEED));
+  const client = new RawClient(port);
+  client.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  await client.until(/first/);
+  await handler.reload('test');
+  assert.match(await client.toEnd(), /\r\n0\r\n\r\n$/);
+  await find('worker', ({ state }) => state === 'stopped');
+  assert.deepEqual(
+    events.filter(({ type }) => type === 'application-error'),
+    [],
+  );
+});
+
 test('a Starlette application that is stopped: feeds are told, a report is finished', {
   skip: without('starlette'),
 }, async (t) => {

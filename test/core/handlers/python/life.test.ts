@@ -59,6 +59,17 @@ test('SIGTERM to a worker is left to the server; what the worker forks obeys it'
   assert.ok(!events.some((event) => event.type === 'worker' && event.state === 'died'));
 });
 
+test('a fork that comes out of the application ends as it says, and answers nobody', { skip }, async (t) => {
+  for (const threads of [1, 3]) {
+    const { port, events } = await wsgi(t, { threads });
+    assert.equal((await ask(port, '/fork-ends?exit')).text, '5');
+    assert.equal((await ask(port, '/fork-ends?answer')).text, '0');
+    assert.equal((await ask(port, '/pid')).status, 200);
+    const said = events.filter(({ type }) => type === 'application-output' || type === 'application-error');
+    assert.deepEqual(said, []);
+  }
+});
+
 test('a request that computes for ever gets 504 and its worker is killed', { skip }, async (t) => {
   const app = await wsgi(t, { requestTimeoutMs: 300, graceMs: 300 });
   const { port, find, events } = app;

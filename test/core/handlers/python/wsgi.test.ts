@@ -72,6 +72,17 @@ test('only trusted peers can tell the application who stands before them', { ski
   }
 });
 
+test('what a proxy has taken off the path stands in SCRIPT_NAME, before the mount', { skip }, async (t) => {
+  for (const [prefix, path, script] of [
+    ['/mount', '/mount/environ', '/front/mount'],
+    ['', '/environ', '/front'],
+  ]) {
+    const { port } = await traps(t, { rootPath: '/front', prefix });
+    const { values } = JSON.parse((await ask(port, path ?? '')).text);
+    assert.deepEqual([values.SCRIPT_NAME, values.PATH_INFO, values.REQUEST_URI], [script, '/environ', path]);
+  }
+});
+
 test('header names that could pose as others never reach the environ', { skip }, async (t) => {
   const { port } = await traps(t);
   const headers = {
@@ -186,13 +197,33 @@ test('answers follow PEP 3333', { skip }, async (t) => {
   );
 });
 
+test('fields about the connection are the server\u2019s: an application\u2019s own are left out, and told once', {
+  skip,
+}, async (t) => {
+  const { port, find, events } = await traps(t);
+  for (let count = 0; count < 2; count++) {
+    const answer = await ask(port, '/hop');
+    assert.deepEqual([answer.status, answer.text], [200, 'x']);
+    assert.deepEqual(
+      [answer.header('Transfer-Encoding'), answer.header('Keep-Alive')],
+      [undefined, undefined],
+    );
+    assert.deepEqual([answer.header('Content-Length'), answer.header('X-Other')], ['1', 'there']);
+  }
+  const told = /the application sends Transfer-Encoding, .* left out/;
+  await find('application-output', ({ line }) => told.test(line));
+  assert.equal(
+    events.filter((event) => event.type === 'application-output' && told.test(event.line)).length,
+    1,
+  );
+});
+
 /** What an application may not do: a clean 500, and the reason in the log. */
 const FAILURES: ReadonlyArray<readonly [path: string, reason: RegExp]> = [
   ['/twice', /start_response was called twice/],
   ['/no-start', /did not call start_response/],
   ['/str-body', /must produce bytes, not str/],
   ['/bytes-itself', /not bytes itself/],
-  ['/hop', /hop-by-hop header Transfer-Encoding/],
   ['/crlf', /control character/],
   ['/crlf-status', /control character/],
   ['/crlf-name', /not a header name/],

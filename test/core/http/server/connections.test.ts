@@ -51,6 +51,13 @@ test('HTTP/1.1 stays unless told to close; HTTP/1.0 closes unless told to stay',
   assert.match(closed, /\r\nConnection: close\r\n/);
 });
 
+test('the first connection after a long quiet time has as much time as others', async (t) => {
+  const { port } = await start(t);
+  const now = performance.now.bind(performance);
+  t.mock.method(performance, 'now', () => now() + 3_600_000);
+  assert.equal(statuses(await exchange(port, LAST)).length, 1);
+});
+
 test('bodies arrive whole however they are cut', async (t) => {
   const { port } = await start(t, echo);
   const chunked =

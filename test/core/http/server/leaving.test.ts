@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import type { HttpResponse, IncomingRequest } from '../../../../src/core/http/messages.js';
 import type { RequestEvent, ServeOptions } from '../../../../src/core/http/server-types.js';
 import { parseAnswer } from '../../../helpers/raw-http.js';
-import { RawClient, start } from './raw.js';
+import { RawClient, start, text } from './raw.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const GET_1_0 = 'GET / HTTP/1.0\r\n\r\n';
@@ -68,6 +68,30 @@ test('a half-closed client that waits in a pause gets the rest, in chunks that s
   assert.match(received, /second\r\n00+\r\n\r\n$/);
   assert.equal(parseAnswer(Buffer.from(received)).text, 'firstsecond');
   assert.equal((await event).aborted, undefined);
+});
+
+test('a body that was sent before its client closed its side is whole, however late it is asked for', async (t) => {
+  const { port } = await start(t, async ({ body }) => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    let size = 0;
+    for await (const chunk of body) {
+      size += (chunk as Buffer).length;
+      await new Promise(setImmediate);
+    }
+    return text(`<${size}>`);
+  });
+  for (const size of [3, 50_000, 400_000]) {
+    const content = 'x'.repeat(size);
+    const chunked = `Transfer-Encoding: chunked\r\n\r\n${size.toString(16)}\r\n${content}\r\n0\r\n\r\n`;
+    for (const rest of [`Content-Length: ${size}\r\n\r\n${content}`, chunked, `${chunked}${GET}`]) {
+      const client = new RawClient(port);
+      client.socket.end(`POST / HTTP/1.1\r\nHost: a\r\n${rest}`);
+      assert.match(await client.toEnd(), new RegExp(`^HTTP/1.1 200 OK\r\n(?:.+\r\n)*\r\n<${size}>`));
+    }
+  }
+  const client = new RawClient(port);
+  client.socket.end('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nshort');
+  assert.match(await client.toEnd(), /^HTTP\/1\.1 400 /);
 });
 
 test('a half-closed client of HTTP/1.0 gets all of an answer that flows', async (t) => {

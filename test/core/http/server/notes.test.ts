@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:http2';
+import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import type { IncomingRequest } from '../../../../src/core/http/messages.js';
 import type { RequestEvent, ServerEvent } from '../../../../src/core/http/server-types.js';
@@ -41,4 +42,22 @@ test('the reason of a 500 is what the handler threw', async (t) => {
   await exchange(port, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
   const event = events.find((one): one is RequestEvent => one.type === 'request');
   assert.deepEqual([event?.status, event?.reason, event?.error], [500, 'boom', 'boom']);
+});
+
+test('the reason of a refusal is what was wrong with the request', async (t) => {
+  const { port, events } = await start(
+    t,
+    async ({ body }) => ({ status: 200, headers: [], body: await buffer(body) }),
+    {
+      limits: { maxBodyBytes: 10 },
+    },
+  );
+  const head = 'POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n';
+  await exchange(port, `${head}Transfer-Encoding: chunked\r\n\r\n14\r\n${'x'.repeat(20)}\r\n0\r\n\r\n`);
+  await exchange(port, 'GET /\r\n\r\n');
+  const told = events.flatMap((event) => (event.type === 'request' ? [[event.status, event.reason]] : []));
+  assert.deepEqual(told, [
+    [413, 'the body is too large'],
+    [400, 'not a request line'],
+  ]);
 });

@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
-import { type AddressInfo, connect as connectNet, createServer as createNetServer } from 'node:net';
+import { type AddressInfo, connect, createServer as createNetServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Duplex, Readable } from 'node:stream';
@@ -11,6 +11,7 @@ import { after, test } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { IncomingRequest } from '../../../../src/core/http/messages.js';
 import { serveHttp } from '../../../../src/core/http/server/index.js';
+import type { ServerEvent } from '../../../../src/core/http/server-types.js';
 import { exchange, RawClient, start, statuses, text } from './raw.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'engine-'));
@@ -70,7 +71,7 @@ test('TLS: a plain request on the same port is sent to https', async (t) => {
 
 test('TLS: a client that leaves in the middle of the handshake is gone at once', async (t) => {
   const { port } = await start(t, undefined, { tls, timers: { headMs: 60_000 } });
-  const client = connectNet({ port, host: '127.0.0.1', allowHalfOpen: true }).resume();
+  const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true }).resume();
   // The start of a ClientHello, and the end of the connection.
   client.end(Buffer.from('1603010200010001fc0303', 'hex'));
   await once(client, 'close', { signal: AbortSignal.timeout(20_000) });
@@ -207,6 +208,23 @@ test('HTTP/2 by ALPN and by prior knowledge: the same messages, limits and answe
   assert.equal(secure.events.filter(({ type }) => type === 'request').length, 12);
 });
 
+test('HTTP/2: spaces around a value are no part of it, for clients drop a field that has some', async (t) => {
+  // What Django makes of a cookie under WSGI; 0xA0 is the end of a letter in UTF-8 (à), not a space.
+  const headers = [
+    ['Set-Cookie', ' csrftoken=a; Path=/'],
+    ['Set-Cookie', '\tsession=b \t'],
+    ['X-Name', 'voil\u00c3\u00a0'],
+    ['X-Empty', '  '],
+  ] as const;
+  const { port } = await start(t, () => ({ status: 200, headers }), { http2: 'prior-knowledge' });
+  const session = connectHttp2(`http://127.0.0.1:${port}`);
+  const answer = await ask(session, { ':path': '/' });
+  assert.deepEqual(answer.headers['set-cookie'], ['csrftoken=a; Path=/', 'session=b']);
+  assert.deepEqual([answer.headers['x-name'], answer.headers['x-empty']], ['voil\u00c3\u00a0', '']);
+  session.close();
+  await once(session, 'close');
+});
+
 test('HTTP/2: the signal aborts when the client resets its stream, and stopping lets streams finish', async (t) => {
   const aborted = Promise.withResolvers<void>();
   const begun = Promise.withResolvers<void>();
@@ -235,6 +253,35 @@ test('HTTP/2: the signal aborts when the client resets its stream, and stopping 
   go.resolve();
   assert.equal((await answer).text, 'finished');
   await closed;
+});
+
+test('HTTP/2: a client that never closes its end neither keeps its place nor the server from stopping', async (t) => {
+  for (const [secure, waits] of [
+    [true, true],
+    [true, false],
+    [false, true],
+    [false, false],
+  ] as const) {
+    const gone = Promise.withResolvers<ServerEvent>();
+    const { port, server } = await start(t, undefined, {
+      ...(secure ? { tls } : { http2: 'prior-knowledge' }),
+      ...(waits && { timers: { headMs: 50, keepAliveMs: 50 } }),
+      events: ['connection-close'],
+      onEvent: gone.resolve,
+    });
+    const plain = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    t.after(() => plain.destroy());
+    const options = { socket: plain, ALPNProtocols: ['h2'], rejectUnauthorized: false, allowHalfOpen: true };
+    const client = secure ? connectTls(options) : plain;
+    client.on('error', () => {});
+    // A preface, and settings that set nothing.
+    client.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0');
+    await once(client, 'data');
+    client.pause();
+    if (!waits) await server.close();
+    const event = await gone.promise;
+    assert.equal('reason' in event && event.reason, waits ? 'timeout' : 'server');
+  }
 });
 
 test('HTTP/2: a client that opens no window does not hold its stream for ever', async (t) => {
@@ -280,6 +327,21 @@ test('HTTP/2: a client that reads slowly gets all of a file or text, however lon
 });
 
 const V2 = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');
+
+test('who comes to a server that had nothing to do for an hour is not late', async (t) => {
+  const plain = await start(t);
+  const secure = await start(t, undefined, { tls });
+  const clear = await start(t, undefined, { http2: 'prior-knowledge' });
+  // Nothing is connected: the servers' clocks stand still.
+  const now = performance.now.bind(performance);
+  t.mock.method(performance, 'now', () => now() + 3_600_000);
+  assert.match(await exchange(plain.port, GET), /200 OK[\s\S]*hello$/);
+  assert.match((await overTls(secure.port, GET)).received, /200 OK[\s\S]*hello$/);
+  const session = connectHttp2(`http://127.0.0.1:${clear.port}`);
+  assert.equal((await ask(session, { ':path': '/' })).text, 'hello');
+  session.close();
+  await once(session, 'close');
+});
 
 test('PROXY protocol: both versions name the client; nothing else gets in', async (t) => {
   const { port, seen } = await start(t, who, { proxyProtocol: true });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { joinUpgrade } from '../../../../src/core/http/upstream/join.js';
+import { Joints, joinUpgrade } from '../../../../src/core/http/upstream/join.js';
 import type { UpstreamReply } from '../../../../src/core/http/upstream/types.js';
 
 /** Both ends of a connection, neither of which ends its side because the other does. */
@@ -28,7 +28,7 @@ async function join(t: TestContext, protocol: string, closingMs: number) {
   const [socket, upstream] = await openPair(t);
   const head = { headers: [['Upgrade', protocol]] } as unknown as UpstreamReply['head'];
   const reply = { head, upgraded: { socket, rest: Buffer.alloc(0) } } as unknown as UpstreamReply;
-  const joined = joinUpgrade(reply, client, Buffer.alloc(0), new Set(), closingMs);
+  const joined = joinUpgrade(reply, client, Buffer.alloc(0), new Joints(), closingMs);
   await once(farClient, 'data');
   return { joined, client: farClient, upstream };
 }

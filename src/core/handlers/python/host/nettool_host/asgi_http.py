@@ -49,11 +49,15 @@ class HttpExchange:
                 pass
             elif self.done or self.gone:
                 when = "its client had left" if self.gone else "its answer was complete"
-                self.host.log("after %s the application failed:" % when, problem)
+                self.host.log("%s: after %s the application failed:" % (self.told(), when), problem)
             else:
                 self.fail(*report(problem))
         finally:
             self.host.forget(self)
+
+    def told(self):
+        """The request, for the log; its path as it was sent, for a decoded one may have lines of its own."""
+        return "%s %s" % (self.scope.get("method"), self.scope.get("raw_path", b"").decode("latin-1"))
 
     def fail(self, summary, text):
         self.done = True
@@ -74,8 +78,7 @@ class HttpExchange:
             self.wake()
             self.wake_sender()
             if flags & TIMED_OUT and self.task is not None:
-                sys.stderr.write("%s %s took too long; it waits here:\n%s" % (
-                    self.scope["method"], self.scope["path"], where_it_waits(self.task)))
+                sys.stderr.write("%s took too long; it waits here:\n%s" % (self.told(), where_it_waits(self.task)))
                 self.task.cancel()
 
     def wake(self):

@@ -42,7 +42,8 @@ class WebSocketExchange:
             self.host.forget(self)
         if self.phase == CLOSED or self.gone:
             if problem is not None:
-                self.host.log("the WebSocket was closed, then the application failed:", problem)
+                path = self.scope.get("raw_path", b"").decode("latin-1")
+                self.host.log("WebSocket %s: it was closed, then the application failed:" % path, problem)
             return
         summary, text = report(problem) if problem else ("the application returned without accepting or closing", "")
         if self.phase == OPEN and problem is None:

@@ -7,9 +7,8 @@ import os
 import signal
 import socket
 import sys
-import threading
 
-from . import discover
+from . import discover, native
 from .failure import StartupFailed, report
 from .frames import CONFIG, FAILED, READY, RECALL, Frames, frame
 
@@ -32,6 +31,7 @@ def main():
     dump_stacks_on_quit()
     leave_the_end_to_the_front()
     sys.argv[:] = [config["target"]]
+    worker = os.getpid()
     try:
         found = discover.find(config)
         expected = config.get("expected", found.kind)
@@ -43,6 +43,8 @@ def main():
     except StartupFailed as problem:
         fail(control, str(problem).strip().splitlines()[-1], str(problem))
     except BaseException as problem:  # SystemExit of a module included
+        if os.getpid() != worker:
+            raise  # something the application has forked has come out of it: it ends as it says
         fail(control, *report(problem))
 
 
@@ -67,19 +69,25 @@ def start(found, config, control, streams):
     slots = [wsgi_host.Slot(stream, found.app, settings) for stream in streams]
     ready(control, found, len(slots), None)
     watch(control, slots)
-    others = [threading.Thread(target=slot.run, name="slot-%d" % n) for n, slot in enumerate(slots[1:], 1)]
-    for thread in others:
-        thread.start()
+    others = [native.start(slot.run, "slot-%d" % n) for n, slot in enumerate(slots[1:], 1)]
     slots[0].run()
-    for thread in others:
-        thread.join()
+    for wait in others:
+        wait()
+
+
+# Before these versions a router looked for its routes in a path without root_path (FastAPI is on Starlette's).
+ROOT_AWARE = {"starlette": [0, 35], "channels": [4, 1]}
 
 
 def expects_path_below_root():
-    """Starlette before 0.35 (and FastAPI on it) looks for its routes in a path without root_path."""
-    version = getattr(sys.modules.get("starlette"), "__version__", "")
+    return any(version_of(name) < version for name, version in ROOT_AWARE.items() if version_of(name))
+
+
+def version_of(name):
+    """The first two numbers of a loaded package's version; nothing when it is not loaded."""
+    version = getattr(sys.modules.get(name), "__version__", "")
     numbers = [int(part) for part in version.split(".")[:2] if part.isdigit()]
-    return len(numbers) == 2 and numbers < [0, 35]
+    return numbers if len(numbers) == 2 else []
 
 
 def ready(control, found, slots, host):
@@ -103,7 +111,7 @@ def source_files():
     """The application's own loaded modules: what a watcher looks at."""
     for module in list(sys.modules.values()):
         path = getattr(module, "__file__", None)
-        if isinstance(path, str) and path.endswith(".py") and "site-packages" not in path:
+        if isinstance(path, str) and path.endswith((".py", ".wsgi")) and "site-packages" not in path:
             if not path.startswith((sys.base_prefix, os.path.dirname(__file__))):
                 yield os.path.abspath(path)
 
@@ -129,7 +137,7 @@ def read_config(control):
 
 def watch(control, slots):
     """Listens to the control stream from a thread of its own, also while the application computes."""
-    threading.Thread(target=listen, args=(control, slots), name="control", daemon=True).start()
+    native.start(lambda: listen(control, slots), "control")
 
 
 def listen(control, slots):
@@ -145,7 +153,7 @@ def listen(control, slots):
             if kind == RECALL and number < len(slots):
                 slots[number].recall()
     # The front is gone. What still runs gets a moment; nothing may outlive it.
-    threading.Event().wait(5)
+    native.sleep(5)
     os._exit(1)
 
 

@@ -35,10 +35,12 @@ def find(config):
     folder, module, name, place = locate(target, config.get("cwd") or os.getcwd())
     sys.path.insert(0, folder)
     if os.path.basename(module) == "manage":
+        from .django_project import find_django
+
         found = find_django(folder, module, config)
         found.ask = place
         return found
-    loaded = importlib.import_module(module)
+    loaded = load_script(module, folder, place) if is_script(place, config) else importlib.import_module(module)
     attribute, value, reason = pick(loaded, name, config)
     kind = config.get("kind") or kind_of(value)
     if config.get("kind"):
@@ -70,7 +72,27 @@ def locate(target, cwd):
         return locate_file(os.path.abspath(path)) + (name or None, place)
     if os.path.isfile(path + ".py") and os.sep in place:
         return locate_file(os.path.abspath(path + ".py")) + (name or None, place + ".py")
+    if os.path.isfile(path) and (os.sep in place or place.endswith(".wsgi")):
+        # A name of its own: shop.wsgi imports the package shop.
+        module = re.sub(r"\W", "_", os.path.basename(path))
+        return os.path.dirname(os.path.abspath(path)), module, name or None, place
     return cwd, place, name or None, place
+
+
+def is_script(place, config):
+    """Python in a file of another name: what Apache's mod_wsgi runs (`site.wsgi`), programs without an ending."""
+    path = os.path.join(config.get("cwd") or os.getcwd(), place)
+    return not place.endswith(".py") and (place.endswith(".wsgi") or os.sep in place) and os.path.isfile(path)
+
+
+def load_script(module, folder, place):
+    """Without importlib, whose cached bytecode of shop.wsgi would be taken for that of shop.py."""
+    path = os.path.join(folder, os.path.basename(place))
+    loaded = sys.modules[module] = type(sys)(module)
+    loaded.__file__ = path
+    with open(path, "rb") as file:
+        exec(compile(file.read(), path, "exec"), vars(loaded))
+    return loaded
 
 
 def locate_file(path):
@@ -219,38 +241,6 @@ def from_asgi2(app):
         await app(scope)(receive, send)
 
     return call
-
-
-def find_django(folder, module, config):
-    """A Django project by its manage.py: WSGI where there is a choice, and says why."""
-    with open(os.path.join(folder, module + ".py"), encoding="utf-8", errors="replace") as file:
-        match = re.search(r"DJANGO_SETTINGS_MODULE['\"]\s*,\s*['\"]([\w.]+)", file.read())
-    settings = os.environ.get("DJANGO_SETTINGS_MODULE") or (match and match.group(1))
-    if not settings:
-        raise NotFound("manage.py does not name DJANGO_SETTINGS_MODULE; set it, or name project.wsgi:application")
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings)
-    project = settings.split(".")[0]
-    there = {kind: os.path.isfile(os.path.join(folder, project, kind + ".py")) for kind in ("wsgi", "asgi")}
-    kind, reason = choose_django(folder, project, there, config.get("kind"))
-    name = "%s.%s" % (project, kind)
-    if there[kind]:
-        app = importlib.import_module(name).application
-    else:
-        core = importlib.import_module("django.core." + kind)
-        app = getattr(core, "get_%s_application" % kind)()
-    found = Found(app, kind, name + ":application", reason)
-    found.framework = "django"
-    return found
-
-
-def choose_django(folder, project, there, wanted):
-    if wanted:
-        return wanted, "as asked"
-    if there["asgi"]:
-        with open(os.path.join(folder, project, "asgi.py"), encoding="utf-8", errors="replace") as file:
-            if re.search(r"channels|ProtocolTypeRouter|websocket", file.read()):
-                return "asgi", "Django, and asgi.py serves more than HTTP"
-    return "wsgi", "Django runs its views faster under WSGI: ASGI has one thread for all that is not async"
 
 
 def describe(value):

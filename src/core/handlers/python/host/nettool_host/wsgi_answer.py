@@ -11,7 +11,7 @@ from .frames import DATA, END, ERROR, HEAD, HINT, LIVE, frame, pack
 INLINE = 65536  # an answer up to this size leaves in one frame
 
 CODES = frozenset(map(str, range(200, 600)))
-PLAIN, LENGTH = 1, 2
+PLAIN, LENGTH, DROPPED = 1, 2, 3
 KNOWN = {}  # header names that were looked at before
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 HOP_BY_HOP = frozenset(("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer",
@@ -19,15 +19,19 @@ HOP_BY_HOP = frozenset(("connection", "keep-alive", "proxy-authenticate", "proxy
 
 
 def learn(name):
-    """Checks a header name once; a name that passed is remembered."""
+    """Checks a header name once, and says so when it is left out; a name that passed is remembered."""
     if type(name) is not str:
         raise TypeError("a header name must be a str, not %s: %r" % (type(name).__name__, name))
     if not TOKEN.match(name):
         raise ValueError("not a header name: %r" % name)
     lower = name.lower()
     if lower in HOP_BY_HOP:
-        raise ValueError("a WSGI application may not send the hop-by-hop header %s (PEP 3333)" % name)
-    kind = LENGTH if lower == "content-length" else PLAIN
+        # PEP 3333 would have an error here, and ASGI that they are ignored. Event streams written for other servers
+        # have `Connection: keep-alive`, views that pass on what another server said its Transfer-Encoding.
+        sys.stderr.write("the application sends %s, which is for the server to say (PEP 3333): it is left out\n" % name)
+        kind = DROPPED
+    else:
+        kind = LENGTH if lower == "content-length" else PLAIN
     if len(KNOWN) < 1000:
         KNOWN[name] = kind
     return kind
@@ -66,7 +70,9 @@ class Answer:
             kind = KNOWN.get(name)
             if kind is None:
                 kind = learn(name)
-            if kind == LENGTH:
+            if kind != PLAIN:
+                if kind == DROPPED:
+                    continue
                 length = parse_length(value, length)
             fields.append(name)
             fields.append(value)
@@ -82,8 +88,8 @@ class Answer:
         """103 with these fields, ahead of the answer (`environ['wsgi.early_hints']`)."""
         parts = ["103"]
         for name, value in headers:
-            learn(name)
-            parts += (name, value)
+            if learn(name) != DROPPED:
+                parts += (name, value)
         head = "\0".join(parts)
         if "\n" in head or "\r" in head or head.count("\0") != len(parts) - 1:
             raise ValueError("a header holds a control character: %r" % (headers,))

@@ -1,7 +1,7 @@
 """Calls a WSGI application (PEP 3333). One slot is one stream and one thread: it answers one request at a time."""
 
+import os
 import sys
-import threading
 from collections import deque
 from io import BytesIO
 from socket import MSG_DONTWAIT
@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from .failure import ClientDisconnected, report
 from .frames import ABORT, CREDIT, FILE_REPLY, REQUEST, RETURN, SPOOLED, Frames, frame
+from .native import allocate_lock
 from .wsgi_answer import Answer
 from .wsgi_file import FileWrapper
 
@@ -47,9 +48,10 @@ class Slot:
         self.pending = deque()
         self.out = deque()
         self.waiting_bytes = 0
-        self.lock = threading.Lock()
+        self.lock = allocate_lock()
         self.answer = None
         self.file_reply = None
+        self.owner = os.getpid()
         self.base = {
             "SCRIPT_NAME": "",
             "SERVER_SOFTWARE": settings["server_software"],
@@ -78,8 +80,12 @@ class Slot:
                         break
                     self.handle(*job)
                 self.flush()
-        except (ConnectionError, BrokenPipeError):
+        except ConnectionError:
             return  # the front is gone
+        except OSError:
+            if os.getpid() == self.owner:
+                raise
+            sys.exit()  # a fork that came back from the application: there is nobody it could answer
 
     def take(self, found):
         for ident, kind, flags, number, head, body in found:
@@ -182,6 +188,8 @@ class Slot:
         except ClientDisconnected:
             answer.abandon()
         except BaseException as problem:
+            if os.getpid() != self.owner:
+                raise
             answer.fail(problem)
         finally:
             if hasattr(result, "close"):

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { run } from '../helpers/run.js';
+
+test('a flag of curl, HTTPie or wget is answered with what it is here', async () => {
+  for (const [argv, hint] of [
+    [['get', ':9', '-L'], 'here: redirects are followed; --no-follow shows them'],
+    [['post', ':9', '--data-binary', '@x'], 'here: -d TEXT, -d @FILE'],
+    [['get', ':9', '--compressed'], 'here: that is asked for and decoded already; --raw leaves it as it is'],
+    [['get', ':9', '--max-time', '3'], 'here: --timeout'],
+    [['get', ':9', '-sSL'], 'here: -q; errors are told in any case'],
+    [['get', ':9', '--constructor'], "see 'nettool get --help'"],
+    [['ping', 'x', '-L'], "see 'nettool ping --help'"],
+  ] as const) {
+    const { code, stderr } = await run(argv);
+    assert.deepEqual([code, stderr.split('hint: ')[1]], [2, `${hint}\n`], argv.join(' '));
+  }
+});
+
+test('a method in capitals and a URL alone are understood as what was meant', async () => {
+  for (const [word, hint] of [
+    ['POST', 'did you mean post?'],
+    ['https://example.org', 'did you mean nettool get https://example.org?'],
+    [':3000/x', 'did you mean nettool get :3000/x?'],
+    ['gte', 'did you mean get?'],
+  ] as const) {
+    const { code, stderr } = await run([word]);
+    assert.deepEqual([code, stderr.split('hint: ')[1]], [2, `${hint}\n`]);
+  }
+});
