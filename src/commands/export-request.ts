@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { looksSecret } from '../core/secrets.js';
+import { shellWord as quote } from '../core/shell-word.js';
 import type { AllFlags } from './all-flags.js';
 import type { Context } from './context.js';
 import { JsonText } from './output/json-text.js';
@@ -116,11 +117,6 @@ function toCurlFlags(context: Context, plan: AddressedPlan, flags: AllFlags): st
   if (flags.output !== undefined && flags.output !== '-') add('-o', path(flags.output));
   if (flags.include === true) add('-i');
   return words;
-}
-
-/** In single quotes, in which nothing has a meaning. */
-function quote(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** A value that came from the environment is named again, not shown. */

@@ -6,6 +6,8 @@ import type { Context } from './context.js';
 import type { LogSink } from './output/log-file.js';
 import { createReporter } from './output/reporter.js';
 import { createStyle } from './output/style.js';
+import type { AppFlags } from './serve-app-flags.js';
+import { noteOnProgram } from './serve-notes.js';
 import type { ServerFlags } from './serve-server-flags.js';
 import type { ServePlan } from './serve-target.js';
 import { type LogFormat, viewAccess } from './views/access-log.js';
@@ -30,13 +32,14 @@ export interface ServeReport {
 /** The report of a run; `log` is what a master has decided for its workers, who see no terminal. */
 export async function createServeReport(
   context: Context,
-  flags: ServerFlags,
+  flags: ServerFlags & AppFlags,
   masterLog: LogFormat | undefined,
 ): Promise<ServeReport> {
   const { io, json, quiet, style } = context;
   const log = flags.log ?? masterLog ?? (flags.logFile !== undefined ? 'combined' : defaultLog(context));
   // Filled in once the arguments are understood, before anything listens.
   const named = { target: '', wantedPort: 0 };
+  let note: string | undefined;
   const sink = await openSink(context, flags, log);
   const view = createServeView(named);
   const report = createReporter<ServerEvent | SiteEvent>(context, view, 'stderr');
@@ -50,13 +53,18 @@ export async function createServeReport(
         event.type === 'request' && sink !== undefined ? viewAccess(event, log, logStyle) : undefined;
       if (line !== undefined) sink?.write(line);
       report(event);
+      if (event.type !== 'listening' || note === undefined) return;
+      io.stderr.write(`${note}\n`);
+      note = undefined;
     },
     site(event) {
       const output = viewOutput(event);
       if (output === undefined) report(event);
       else io.stderr.write(`${output}\n`);
     },
-    name: ({ name, port }) => {
+    name: (plan) => {
+      const { name, port } = plan;
+      if (!quiet && masterLog === undefined) note = noteOnProgram(plan, flags);
       named.target = name;
       if (flags.portFallback === true) named.wantedPort = port;
     },

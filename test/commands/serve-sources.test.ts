@@ -105,3 +105,19 @@ test('--static alone sends scripts as the files they are', async (t) => {
   const { port } = await command.event('listening');
   assert.equal((await ask(port, '/config.php')).text, SOURCE);
 });
+
+test('who serves the folder of a program as files is told so, and how to run it', async (t) => {
+  const cwd = tempDir(t, { 'my site/manage.py': '', 'php/index.php': SOURCE, 'plain/index.html': '' });
+  const noteOf = async (...argv: string[]): Promise<string> => {
+    const command = start(['serve', ...argv], { cwd });
+    await command.event('listening');
+    const { stderr } = await command.stop();
+    return /.* is sent as it is.*/.exec(stderr)?.[0] ?? '';
+  };
+  assert.match(await noteOf('my site', '0'), /^manage\.py is sent .*: nettool serve 'my site\/manage\.py'$/);
+  assert.match(await noteOf('php', '0'), /^index\.php is sent .*: nettool serve php --fastcgi \/=unix:/);
+  assert.equal(await noteOf('php', '0', '--fastcgi', '/=127.0.0.1:9'), '');
+  assert.equal(await noteOf('php', '0', '-q'), '');
+  assert.equal(await noteOf('plain', '0'), '');
+  assert.equal(await noteOf('--static', 'php', '0'), '');
+});

@@ -5,6 +5,7 @@ import { errorResponse } from '../../http/error-response.js';
 import { gatewayResponse } from '../../http/gateway-error.js';
 import type { HttpResponse, IncomingRequest } from '../../http/messages.js';
 import type { ApplicationFigures } from '../../http/site-metrics.js';
+import { shellWord } from '../../shell-word.js';
 import { createWorkerMaster } from '../../workers/master.js';
 import type { WorkerMaster } from '../../workers/types.js';
 import { type FolderWatch, watchFolders } from '../../workers/watch.js';
@@ -285,9 +286,4 @@ export class PythonHost implements ExchangeOwner {
     await this.#master.stop(Math.max(1, Math.min(this.#options.graceMs, leftMs)));
     this.#webSockets.close();
   }
-}
-
-/** A word as it can be typed into a shell: `app:make('x')` would be none. */
-function shellWord(text: string): string {
-  return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
