@@ -36,6 +36,23 @@ test('udp-server --reply answers each datagram; udp-client --once ends at the an
   assert.deepEqual(closed, { type: 'closed', connections: 2, bytesIn: 8, bytesOut: 8 });
 });
 
+test('udp-client --send-only ends well when all is sent, and waits for nobody', async (t) => {
+  const { socket, port } = await udp(t);
+  const heard: string[] = [];
+  const both = new Promise<void>((resolve) => {
+    socket.on('message', (bytes) => heard.push(String(bytes)) === 2 && resolve());
+  });
+  const address = ['udp-client', '127.0.0.1', String(port), '--send-only'];
+  const { code, stdout, stderr } = await run(address, { stdin: Readable.from(['jobs:1|c\n', 'jobs:2|c\n']) });
+  assert.deepEqual([code, stdout, stderr], [0, '', '']);
+  await both;
+  assert.deepEqual(heard, ['jobs:1|c\n', 'jobs:2|c\n']);
+  const late = await run([...address, '--timeout', '50ms'], { stdin: new PassThrough() });
+  assert.equal(late.code, 28);
+  assert.match(late.stderr, /the time was up before all was sent/);
+  assert.equal((await run([...address, '--once', '--send', 'x'])).code, 2);
+});
+
 test('stdin goes out a datagram per line, newline included, or per --chunk; an unfinished line too', async (t) => {
   for (const [flags, expected] of [
     [[], ['one\n', 'two\n', '\n', 'rest']],

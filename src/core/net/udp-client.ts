@@ -29,6 +29,8 @@ export interface UdpClientOptions {
   readonly expect?: RegExp | undefined;
   /** Ends at the first datagram that comes. */
   readonly once?: boolean | undefined;
+  /** Ends, well, when everything is sent; nothing that comes counts. */
+  readonly sendOnly?: boolean | undefined;
   readonly timeoutMs?: number | undefined;
   readonly idleTimeoutMs?: number | undefined;
   readonly limitRate?: number | undefined;
@@ -41,7 +43,7 @@ export interface UdpClientOptions {
 
 /**
  * Sends the input as datagrams and shows what comes back, until the time is up (well, if anything was heard), the
- * expectation holds, the first answer when one is enough, or the signal.
+ * expectation holds, the first answer when one is enough, the last datagram is sent when that is enough, or the signal.
  */
 export async function runUdpClient(options: UdpClientOptions): Promise<void> {
   const { onEvent, signal } = options;
@@ -54,6 +56,7 @@ export async function runUdpClient(options: UdpClientOptions): Promise<void> {
   let heard = false;
   const timers = createTimers(options, (cause) => over.resolve(cause));
   socket.on('message', (bytes) => {
+    if (options.sendOnly === true) return;
     heard = true;
     peer.received(bytes);
     timers.touch();
@@ -66,9 +69,10 @@ export async function runUdpClient(options: UdpClientOptions): Promise<void> {
   signal.addEventListener('abort', abort, { once: true });
   if (signal.aborted) abort();
   onEvent({ type: 'open', id: 1, remoteAddress: peer.address, remotePort: peer.port });
-  sendInput(options, { socket, peer, isConnected, stop: stopInput.signal }).catch((error) => {
-    if (!stopInput.signal.aborted) over.reject(error);
-  });
+  sendInput(options, { socket, peer, isConnected, stop: stopInput.signal }).then(
+    () => options.sendOnly === true && over.resolve('fin'),
+    (error) => !stopInput.signal.aborted && over.reject(error),
+  );
   try {
     reason = await over.promise;
     await show.flushed();
@@ -83,6 +87,10 @@ export async function runUdpClient(options: UdpClientOptions): Promise<void> {
     onEvent(peer.closeEvent(reason));
   }
   if (signal.aborted) throw signal.reason;
+  if (options.sendOnly === true) {
+    if (reason === 'fin') return;
+    throw new NettoolError('TIMEOUT', `the time was up before all was sent to ${nameOf(options)}`);
+  }
   judge(options, { heard, matched: expectation?.isMatched === true });
 }
 
