@@ -10,7 +10,7 @@ import type { CloseReason, OnSocketEvent } from './socket-events.js';
 import { type Source, sendSource } from './source.js';
 import { UdpPeer } from './udp-peers.js';
 import { createBoundedOutput } from './udp-server.js';
-import { isMulticast, sendDatagram } from './udp-socket.js';
+import { isBroadcast, isMulticast, joinGroup, sendDatagram } from './udp-socket.js';
 
 /** A client of datagrams. */
 export interface UdpClientOptions {
@@ -69,7 +69,7 @@ export async function runUdpClient(options: UdpClientOptions): Promise<void> {
   signal.addEventListener('abort', abort, { once: true });
   if (signal.aborted) abort();
   onEvent({ type: 'open', id: 1, remoteAddress: peer.address, remotePort: peer.port });
-  sendInput(options, { socket, peer, isConnected, stop: stopInput.signal }).then(
+  sendInput(options, { socket, peer, isConnected, stop: stopInput.signal, touch: timers.touch }).then(
     () => options.sendOnly === true && over.resolve('fin'),
     (error) => !stopInput.signal.aborted && over.reject(error),
   );
@@ -109,8 +109,7 @@ async function open(options: UdpClientOptions) {
   if (found === undefined) throw new NettoolError('DNS_NOT_FOUND', `cannot resolve ${host}`);
   const socket = createSocket({ type: `udp${found.family}`, reuseAddr: multicast.length > 0 });
   // A group or a broadcast is answered by others than it was sent to; a connected socket would not hear them.
-  const isConnected =
-    !isMulticast(found.address) && !/(^|\.)255$/.test(found.address) && multicast.length === 0;
+  const isConnected = !isMulticast(found.address) && !isBroadcast(found.address) && multicast.length === 0;
   try {
     await new Promise<void>((resolve, reject) => {
       socket.once('error', reject);
@@ -121,7 +120,7 @@ async function open(options: UdpClientOptions) {
       socket.setTTL(options.ttl);
       socket.setMulticastTTL(options.ttl);
     }
-    for (const group of multicast) socket.addMembership(group);
+    for (const group of multicast) joinGroup(socket, group, found.family as 4 | 6);
     if (isConnected) await connect(socket, port, found.address);
   } catch (error) {
     socket.close();
@@ -142,17 +141,20 @@ interface Sending {
   readonly peer: UdpPeer;
   readonly isConnected: boolean;
   readonly stop: AbortSignal;
+  /** Something has moved. */
+  touch(): void;
 }
 
 async function sendInput(
   options: UdpClientOptions,
-  { socket, peer, isConnected, stop }: Sending,
+  { socket, peer, isConnected, stop, touch }: Sending,
 ): Promise<void> {
   const { input, onSent } = options;
   const send = async (bytes: Buffer): Promise<void> => {
     if (stop.aborted) throw stop.reason;
     await sendDatagram(socket, bytes, isConnected ? undefined : peer);
     peer.sent(bytes);
+    touch();
     onSent?.(bytes);
   };
   if (input.kind === 'bytes') {
