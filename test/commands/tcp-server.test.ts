@@ -255,6 +255,20 @@ test('--forward joins clients to another server, half-close included', async (t)
   await server.stop();
 });
 
+test('--forward unix:PATH joins clients to a Unix socket, named from the working folder', async (t) => {
+  const cwd = tempDir(t);
+  const inner = start(['tcp-server', '--unix', 'inner.sock', '--echo'], { cwd });
+  await inner.event('listening');
+  const outer = start(['tcp-server', '0', '--forward', 'unix:inner.sock'], { cwd });
+  const { port } = await outer.event('listening');
+  const sent = someBytes(100_000);
+  const { code, output } = await run(['tcp-client', '127.0.0.1', String(port)], { stdin: sent });
+  assert.equal(code, 0);
+  assert.ok(sent.equals(output));
+  await outer.stop();
+  await inner.stop();
+});
+
 test("--forward to where nobody listens is that connection's failure, and the server goes on", async (t) => {
   const free = await new Promise<number>((resolve) => {
     const probe = createServer().listen(0, '127.0.0.1', () => {
