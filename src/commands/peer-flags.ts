@@ -160,15 +160,85 @@ const CLIENTS: Readonly<Record<string, string>> = {
   '--http3': 'only HTTP/1.1 and HTTP/2 are spoken',
 };
 
+const LISTEN = 'nettool tcp-server [HOST] PORT, or udp-server';
+const UDP = 'nettool udp-client HOST PORT, or udp-server';
+const MANY = 'many connections are served already; --once ends after the first';
+const TIMES = '--timeout (the whole run), --idle-timeout, and of tcp-client --connect-timeout';
+const SOURCE = '--source ADDRESS:PORT; a port to listen on is the last argument';
+const PROXY_URL = '--proxy http://HOST:PORT or socks5://HOST:PORT';
+const EXEC = "nettool tcp-server PORT --exec 'COMMAND'";
+const NO_STDIN = '< /dev/null';
+const HALF_CLOSE = 'the end of stdin ends our side already, and the whole answer is waited for';
+
+/** The same of nc, ncat, socat and openssl s_client, for the socket commands. */
+const SOCKETS: Readonly<Record<string, string>> = {
+  '-l': LISTEN,
+  '--listen': LISTEN,
+  '-z': 'nettool tcp-client HOST PORTS --scan',
+  '-u': UDP,
+  '--udp': UDP,
+  '-U': '--unix PATH',
+  '--unixsock': '--unix PATH',
+  '-k': MANY,
+  '--keep-open': MANY,
+  '-w': TIMES,
+  '-i': TIMES,
+  '-N': HALF_CLOSE,
+  '-d': NO_STDIN,
+  '--recv-only': NO_STDIN,
+  '--send-only': '--no-half-close',
+  '--no-shutdown': HALF_CLOSE,
+  '-C': '--crlf',
+  '-s': SOURCE,
+  '-p': SOURCE,
+  '--source-port': SOURCE,
+  '-x': PROXY_URL,
+  '-X': PROXY_URL,
+  '--proxy-type': PROXY_URL,
+  '-e': EXEC,
+  '-c': EXEC,
+  '--sh-exec': EXEC,
+  '-m': '--max-connections N',
+  '--max-conns': '--max-connections N',
+  '--broker': '--chat',
+  '-o': '--hex shows what passes; stdout may go to a file',
+  '--hex-dump': '--hex shows what passes; stdout may go to a file',
+  '-n': 'addresses are never looked up',
+  '--nodns': 'addresses are never looked up',
+  '--ssl': '--tls',
+  '--ssl-verify': '--tls checks the certificate already',
+  '--ssl-cert': CERT,
+  '--ssl-key': KEY,
+  '--ssl-trustfile': '--cacert FILE',
+  '--ssl-servername': '--sni NAME',
+  '--ssl-alpn': '--alpn LIST',
+  '-connect': 'nettool tcp-client HOST PORT --tls',
+  '-servername': '--sni NAME',
+  '-CAfile': '--cacert FILE',
+  '-cert': CERT,
+  '-alpn': '--alpn LIST',
+  '-showcerts': '-v',
+  '-starttls': 'STARTTLS is not spoken, only TLS from the start',
+};
+
+/** The commands that talk to sockets. */
+const TALKERS = ['tcp-client', 'tcp-server', 'udp-client', 'udp-server'];
+
 /** The commands that send an HTTP request. */
 const METHODS = ['get', 'post', 'put', 'patch', 'delete', 'head', 'options'];
 
 /** What a flag of a peer is here, for somebody who typed it; of several letters in one (`-fsSL`) the first that is known. */
 export function translatePeerFlag(command: string | undefined, flag: string): string | undefined {
-  const known = command === 'serve' ? SERVERS : METHODS.includes(command ?? '') ? CLIENTS : {};
+  const known = flagsOfPeers(command ?? '');
   const letters = /^-[^-]{2,}$/.test(flag) ? [...flag.slice(1)].map((letter) => `-${letter}`) : [];
   const found = [flag, ...letters].find((one) => Object.hasOwn(known, one));
   return found === undefined ? undefined : known[found];
+}
+
+function flagsOfPeers(command: string): Readonly<Record<string, string>> {
+  if (command === 'serve') return SERVERS;
+  if (METHODS.includes(command)) return CLIENTS;
+  return TALKERS.includes(command) ? SOCKETS : {};
 }
 
 /** What somebody meant who typed a method in capitals, or a URL alone. */

@@ -131,7 +131,11 @@ function unixEndpoint(words: readonly string[], unix: string, context: Context):
 
 function toEndpoint(words: readonly string[]): { host: string; port: number } {
   const [host, port, extra] = words;
-  if (host === undefined || port === undefined) throw new NettoolError('USAGE', 'HOST and PORT are needed');
+  if (host === undefined || port === undefined) {
+    const [, name, number] = /^(?:[a-z]+:\/\/)?(.+):(\d+)\/?$/i.exec(host ?? '') ?? [];
+    const apart = name === undefined ? {} : { hint: `as two words: ${name} ${number}` };
+    throw new NettoolError('USAGE', 'HOST and PORT are needed', apart);
+  }
   if (extra !== undefined) throw new NettoolError('USAGE', `'${extra}' is one argument too many`);
   return { host: toHost(host), port: toPort(port) };
 }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { NettoolError } from '../core/errors.js';
+import type { Endpoint } from '../core/net/dial.js';
 import type { Mode } from '../core/net/modes/mode.js';
 import { action, type Context, type Run } from './context.js';
 import { parseCount } from './options.js';
@@ -62,7 +63,7 @@ export function registerTcpServer(program: Command, run: Run): void {
     .option('--send <file>', 'send a file to each client')
     .option('--save <folder>', 'keep what each client sends in a file of its own')
     .option('--exec <command>', 'join each client to a process of its own, run by the shell')
-    .option('--forward <host:port>', 'join each client to a connection to there')
+    .option('--forward <host:port>', 'join each client to a connection to there (or to unix:PATH)')
     .optionsGroup('Connections:')
     .option('--once', 'one connection, then exit')
     .option('--max-connections <count>', 'more wait in the backlog', parseMost)
@@ -145,7 +146,7 @@ async function toMode(context: Context, flags: TcpServerFlags, parts: ModeParts)
       return toExec(context, flags.exec ?? '');
     case 'forward':
       return (await import('../core/net/modes/forward.js')).forwardMode({
-        target: await toHostPort('--forward', flags.forward ?? ''),
+        target: await toForwardTarget(flags.forward ?? '', context),
         connectTimeoutMs: FORWARD_TIMEOUT_MS,
         signal: parts.signal,
       });
@@ -158,6 +159,14 @@ async function toMode(context: Context, flags: TcpServerFlags, parts: ModeParts)
         onInputError: parts.onFailure,
       });
   }
+}
+
+/** `HOST:PORT`, or `unix:PATH` as elsewhere. */
+async function toForwardTarget(text: string, { io }: Context): Promise<Endpoint> {
+  if (text.startsWith('unix:') && text.length > 'unix:'.length) {
+    return { path: resolve(io.cwd, text.slice('unix:'.length)) };
+  }
+  return toHostPort('--forward', text);
 }
 
 async function toExec(context: Context, commandLine: string): Promise<Mode> {

@@ -20,6 +20,7 @@ interface UdpClientFlags extends SocketFlags, SourceFlags {
   readonly crlf?: boolean;
   readonly expect?: RegExp;
   readonly once?: boolean;
+  readonly sendOnly?: boolean;
   readonly source?: string;
   readonly multicast?: string[];
   readonly ttl?: number;
@@ -38,7 +39,7 @@ export function registerUdpClient(program: Command, run: Run): void {
     .summary('send UDP datagrams and print what comes back')
     .description(
       'Sends stdin, a datagram per line (its newline included), and prints what comes back byte for byte.\n' +
-        'Datagrams have no end: --timeout, --once or --expect say when to stop.',
+        'Datagrams have no end: --send-only, --once, --expect or --timeout say when to stop.',
     )
     .usage('HOST PORT [flags]')
     .argument('[address...]', 'host (also a broadcast address or multicast group) and port')
@@ -49,6 +50,7 @@ export function registerUdpClient(program: Command, run: Run): void {
     .option('--crlf', 'send each LF as CRLF')
     .option('--expect <regex>', 'end well when this comes; exit 20 when it does not', parsePattern)
     .option('--once', 'end when the first datagram comes')
+    .option('--send-only', 'end when all is sent, and show nothing that comes')
     .option('--timeout <time>', 'end then: 0 when anything was heard, else 28', parsePositive)
     .option('--multicast <group>', 'join a group too, to hear what is sent to it (repeatable)', collectList)
     .option('--ttl <count>', 'how many routers a datagram may pass', parseTtl)
@@ -87,6 +89,9 @@ async function performUdpClient(
   if (flags.ipv4 === true && flags.ipv6 === true) {
     throw new NettoolError('USAGE', '-4 and -6 leave no address to send to');
   }
+  if (flags.sendOnly === true && (flags.once === true || flags.expect !== undefined)) {
+    throw new NettoolError('USAGE', '--send-only waits for nothing: it goes without --once and --expect');
+  }
   const show = { server: false, hex: flags.hex === true, time: flags.time === true, datagrams: true };
   const onEvent = createSocketReporter(context, show);
   const output = await createSocketOutput(context, show, onEvent);
@@ -103,6 +108,7 @@ async function performUdpClient(
     ttl: flags.ttl,
     expect: flags.expect,
     once: flags.once,
+    sendOnly: flags.sendOnly,
     timeoutMs: flags.timeout,
     idleTimeoutMs: flags.idleTimeout,
     limitRate: flags.limitRate,

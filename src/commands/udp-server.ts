@@ -49,7 +49,7 @@ export function registerUdpServer(program: Command, run: Run): void {
     .optionsGroup('Datagrams:')
     .option('--once', 'one datagram, then exit')
     .option('--chunk <size>', 'send stdin in datagrams of so many bytes instead of lines', parseChunk)
-    .option('--multicast <group>', 'join a group (on an interface: group%address; repeatable)', collectList)
+    .option('--multicast <group>', 'join a group (on an interface: group%eth0; repeatable)', collectList)
     .option('--allow <cidr>', 'hear only these (repeatable)', collectList)
     .option('--deny <cidr>', 'never hear these (repeatable)', collectList);
   addSocketOptions(command);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
@@ -254,6 +255,20 @@ test('--forward joins clients to another server, half-close included', async (t)
   await server.stop();
 });
 
+test('--forward unix:PATH joins clients to a Unix socket, named from the working folder', async (t) => {
+  const cwd = tempDir(t);
+  const inner = start(['tcp-server', '--unix', 'inner.sock', '--echo'], { cwd });
+  await inner.event('listening');
+  const outer = start(['tcp-server', '0', '--forward', 'unix:inner.sock'], { cwd });
+  const { port } = await outer.event('listening');
+  const sent = someBytes(100_000);
+  const { code, output } = await run(['tcp-client', '127.0.0.1', String(port)], { stdin: sent });
+  assert.equal(code, 0);
+  assert.ok(sent.equals(output));
+  await outer.stop();
+  await inner.stop();
+});
+
 test("--forward to where nobody listens is that connection's failure, and the server goes on", async (t) => {
   const free = await new Promise<number>((resolve) => {
     const probe = createServer().listen(0, '127.0.0.1', () => {
@@ -324,6 +339,29 @@ test('--deny wins over --allow, and whoever is refused is told of', async (t) =>
   assert.deepEqual([code, remoteAddress], ['PERMISSION', '127.0.0.2']);
   allowed.destroy();
   await server.stop();
+});
+
+/** Speaks and resets while this process, and so its servers, stands still: they accept what is gone already. */
+function sendAndReset(port: number): void {
+  const code = `const s = require('net').connect(${port}, '127.0.0.1', () => s.write('gone', () => s.resetAndDestroy()))`;
+  spawnSync(process.execPath, ['-e', code]);
+}
+
+test('a client that has reset before it was accepted passes no rule, and is none of a Unix socket', async () => {
+  for (const rule of [
+    ['--deny', '127.0.0.1'],
+    ['--allow', 'unix'],
+    ['--allow', '0.0.0.0/0'],
+  ]) {
+    const strict = start(['tcp-server', '0', '--echo', ...rule]);
+    sendAndReset((await strict.event('listening')).port as number);
+    assert.equal((await strict.event('connection-error')).code, 'PERMISSION');
+    assert.match((await strict.stop()).stdout, /"connections":0,/);
+  }
+  const open = start(['tcp-server', '0', '--echo']);
+  sendAndReset((await open.event('listening')).port as number);
+  assert.match(String((await open.event('connection-error')).message), /^lost the connection to the peer /);
+  await open.stop();
 });
 
 test('a stop lets a connection that is at work finish, and ends an idle one', async (t) => {

@@ -30,6 +30,17 @@ test('a self-signed server is told from a trusted one: 60, or trusted by --cacer
   assert.equal((await run([...args, '-k'])).stdout, 'secret');
   const otherName = await run([...args, '--cacert', 'cert.pem', '--sni', 'other.example'], { cwd: folder });
   assert.equal(otherName.code, 60);
+  assert.match(otherName.stderr, /it is for localhost.*, not for other\.example\n/);
+  await server.stop();
+});
+
+test('protocols of --alpn that the server does not speak are named', async () => {
+  const server = start(['tcp-server', '0', '--echo', '--tls', '--alpn', 'irc']);
+  const { port } = await server.event('listening');
+  const client = ['tcp-client', 'localhost', String(port), '--send', 'x', '--tls', '-k'];
+  const { code, stderr } = await run([...client, '--alpn', 'imap,managesieve']);
+  assert.equal(code, 35);
+  assert.match(stderr, /the server speaks none of imap, managesieve here/);
   await server.stop();
 });
 

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { needs } from '../helpers/programs.js';
 import { parseLines, run, start } from '../helpers/run.js';
 import { startShell } from '../helpers/shell.js';
@@ -34,6 +36,23 @@ test('udp-server --reply answers each datagram; udp-client --once ends at the an
   assert.equal(code, 0);
   const closed = parseLines(stdout).at(-1);
   assert.deepEqual(closed, { type: 'closed', connections: 2, bytesIn: 8, bytesOut: 8 });
+});
+
+test('udp-client --send-only ends well when all is sent, and waits for nobody', async (t) => {
+  const { socket, port } = await udp(t);
+  const heard: string[] = [];
+  const both = new Promise<void>((resolve) => {
+    socket.on('message', (bytes) => heard.push(String(bytes)) === 2 && resolve());
+  });
+  const address = ['udp-client', '127.0.0.1', String(port), '--send-only'];
+  const { code, stdout, stderr } = await run(address, { stdin: Readable.from(['jobs:1|c\n', 'jobs:2|c\n']) });
+  assert.deepEqual([code, stdout, stderr], [0, '', '']);
+  await both;
+  assert.deepEqual(heard, ['jobs:1|c\n', 'jobs:2|c\n']);
+  const late = await run([...address, '--timeout', '50ms'], { stdin: new PassThrough() });
+  assert.equal(late.code, 28);
+  assert.match(late.stderr, /the time was up before all was sent/);
+  assert.equal((await run([...address, '--once', '--send', 'x'])).code, 2);
 });
 
 test('stdin goes out a datagram per line, newline included, or per --chunk; an unfinished line too', async (t) => {
@@ -156,6 +175,43 @@ test('--chat relays to the others, --forward to a target and back, --deny hears 
   assert.equal((await run(args)).code, 0);
   await forward.stop();
   await echo.stop();
+});
+
+test('an interface is named by its name, too, and a group alone is listened on', async (t) => {
+  const [loopback] = Object.entries(networkInterfaces()).find(([, all]) =>
+    all?.some(({ address }) => address === '127.0.0.1'),
+  ) ?? ['lo'];
+  const joined = `239.255.7.8%${loopback}`;
+  const server = start(['udp-server', '239.255.7.8', '0', '--multicast', joined]);
+  const { port, host } = await server.event('listening');
+  assert.equal(host, '239.255.7.8');
+  const { socket } = await udp(t);
+  socket.setMulticastInterface('127.0.0.1');
+  socket.send('anybody?', port, '239.255.7.8');
+  assert.equal((await server.event('data')).text, 'anybody?');
+  const nowhere = await run(['udp-server', '0', '--multicast', '239.255.7.8%nowhere']);
+  assert.equal(nowhere.code, 2);
+  assert.match(nowhere.stderr, /no interface 'nowhere' with an IPv4 address/);
+  const client = start(['udp-client', '127.0.0.1', '9', '--multicast', joined]);
+  await client.event('open');
+  await client.stop();
+  await server.stop();
+});
+
+test('what is sent keeps --idle-timeout from ending a client', async (t) => {
+  const { socket, port } = await udp(t);
+  const stdin = new PassThrough();
+  const args = ['udp-client', '127.0.0.1', String(port), '--idle-timeout', '1s', '--json'];
+  const client = run(args, { stdin });
+  for (let count = 0; count < 3; count += 1) {
+    const heard = once(socket, 'message');
+    stdin.write('still here\n');
+    await heard;
+    await sleep(400);
+  }
+  const closed = parseLines((await client).stdout).find(({ type }) => type === 'close');
+  assert.deepEqual([closed.reason, closed.bytesOut], ['idle', 33]);
+  assert.ok(closed.durationMs >= 1700, `ended after ${closed.durationMs} ms`);
 });
 
 test('a multicast group is joined and heard', async (t) => {

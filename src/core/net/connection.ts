@@ -64,6 +64,8 @@ export class Connection {
 
   private readonly startedAt = performance.now();
   private readonly options: ConnectionOptions;
+  /** A TCP peer that has reset by now has no address either, but our end still has. */
+  private readonly isUnix: boolean;
   private readonly hashes: { in: Hash; out: Hash } | undefined;
   private reason: CloseReason = 'fin';
   private endedBy: 'peer' | 'local' | undefined;
@@ -77,6 +79,7 @@ export class Connection {
     this.options = options;
     this.remoteAddress = socket.remoteAddress && normalizeAddress(socket.remoteAddress);
     this.remotePort = socket.remotePort;
+    this.isUnix = this.remoteAddress === undefined && socket.localAddress === undefined;
     this.hashes = options.checksum ? { in: createHash('sha256'), out: createHash('sha256') } : undefined;
     const send: Sink = (bytes) => this.write(bytes);
     this.send = options.limitRate === undefined ? send : limitRate(send, options.limitRate);
@@ -94,8 +97,8 @@ export class Connection {
 
   /** The peer as people call it. */
   get name(): string {
-    if (this.remoteAddress === undefined) return 'the Unix socket';
-    return formatHostPort(this.remoteAddress, this.remotePort ?? 0);
+    if (this.remoteAddress !== undefined) return formatHostPort(this.remoteAddress, this.remotePort ?? 0);
+    return this.isUnix ? 'the Unix socket' : 'the peer';
   }
 
   /** Everything that arrives, at the output's pace, to the peer's FIN; rejects when the connection breaks. To be called once. */

@@ -115,10 +115,17 @@ class Server {
   }
 
   private onSocket(socket: Socket): void {
-    if (this.isAllowed?.(socket.remoteAddress ?? '') === false) {
+    if (!this.mayEnter(socket)) {
       this.refuse(new NettoolError('PERMISSION', 'refused by --allow or --deny'), socket);
     } else if (this.secure === undefined) this.begin(socket);
     else this.secure.accept(socket);
+  }
+
+  /** A peer that has sent and reset before it was accepted has no address any more: no rule can let it in. */
+  private mayEnter({ remoteAddress }: Socket): boolean {
+    if (this.isAllowed === undefined) return true;
+    const address = remoteAddress ?? ('path' in this.options.endpoint ? '' : undefined);
+    return address !== undefined && this.isAllowed(address);
   }
 
   private refuse(error: NettoolError, socket: Socket): void {

@@ -61,7 +61,8 @@ export function startTls(socket: Socket, peer: TlsPeer, options: TlsClientOption
     // Stays after the handshake, when failing has no effect any more: the new owner may not listen yet.
     secure.on('error', (error) => fail(toHandshakeError(error, peer, options)));
     secure.once('secureConnect', () => {
-      if (!secure.authorized && options.insecure !== true) return fail(toCertificateError(secure, peer));
+      if (!secure.authorized && options.insecure !== true)
+        return fail(toCertificateError(secure, { ...peer, host: name }));
       if (options.pins !== undefined && !isPinned(secure, options.pins))
         return fail(toPinError(secure, peer));
       peer.signal.removeEventListener('abort', onAbort);

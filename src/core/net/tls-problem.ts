@@ -13,6 +13,9 @@ interface Setup {
   readonly minVersion?: string | undefined;
 }
 
+/** What HTTP is called in a handshake (ALPN). */
+const HTTP = ['h2', 'http/1.1'];
+
 const SKIP = 'go without the check with --insecure';
 const TRUST = `trust its issuer with --cacert FILE, or ${SKIP}`;
 
@@ -51,12 +54,17 @@ export function describeCertificate(socket: TLSSocket, host: string): Certificat
 
 /** What explains a failed handshake by its code; `undefined` when its words have to do. */
 export function hintOfHandshake(code: string, setup: Setup): string | undefined {
-  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'the server may speak plain http on this port';
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') {
+    return 'the server may speak plain http, or something else that begins without TLS, on this port';
+  }
   if (/PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL/.test(code)) {
     return `the server does not speak TLS ${setup.minVersion ?? '1.2'} or newer`;
   }
   if (code.endsWith('NO_APPLICATION_PROTOCOL')) {
-    return `the server does not speak ${setup.alpn?.includes('http/1.1') === true ? 'HTTP' : 'HTTP/2'} here`;
+    const { alpn = [] } = setup;
+    if (!alpn.every((name) => HTTP.includes(name)))
+      return `the server speaks none of ${alpn.join(', ')} here`;
+    return `the server does not speak ${alpn.includes('http/1.1') ? 'HTTP' : 'HTTP/2'} here`;
   }
   if (/HANDSHAKE_FAILURE|CERTIFICATE_REQUIRED|BAD_CERTIFICATE/.test(code) && setup.identity === undefined) {
     return 'the server may want a certificate of ours: --cert FILE --key FILE';

@@ -10,7 +10,7 @@ import type { CloseReason, OnSocketEvent } from './socket-events.js';
 import { type Source, sendSource } from './source.js';
 import { UdpPeer } from './udp-peers.js';
 import { createBoundedOutput } from './udp-server.js';
-import { isMulticast, sendDatagram } from './udp-socket.js';
+import { isBroadcast, isMulticast, joinGroup, sendDatagram } from './udp-socket.js';
 
 /** A client of datagrams. */
 export interface UdpClientOptions {
@@ -29,6 +29,8 @@ export interface UdpClientOptions {
   readonly expect?: RegExp | undefined;
   /** Ends at the first datagram that comes. */
   readonly once?: boolean | undefined;
+  /** Ends, well, when everything is sent; nothing that comes counts. */
+  readonly sendOnly?: boolean | undefined;
   readonly timeoutMs?: number | undefined;
   readonly idleTimeoutMs?: number | undefined;
   readonly limitRate?: number | undefined;
@@ -41,7 +43,7 @@ export interface UdpClientOptions {
 
 /**
  * Sends the input as datagrams and shows what comes back, until the time is up (well, if anything was heard), the
- * expectation holds, the first answer when one is enough, or the signal.
+ * expectation holds, the first answer when one is enough, the last datagram is sent when that is enough, or the signal.
  */
 export async function runUdpClient(options: UdpClientOptions): Promise<void> {
   const { onEvent, signal } = options;
@@ -54,6 +56,7 @@ export async function runUdpClient(options: UdpClientOptions): Promise<void> {
   let heard = false;
   const timers = createTimers(options, (cause) => over.resolve(cause));
   socket.on('message', (bytes) => {
+    if (options.sendOnly === true) return;
     heard = true;
     peer.received(bytes);
     timers.touch();
@@ -66,9 +69,10 @@ export async function runUdpClient(options: UdpClientOptions): Promise<void> {
   signal.addEventListener('abort', abort, { once: true });
   if (signal.aborted) abort();
   onEvent({ type: 'open', id: 1, remoteAddress: peer.address, remotePort: peer.port });
-  sendInput(options, { socket, peer, isConnected, stop: stopInput.signal }).catch((error) => {
-    if (!stopInput.signal.aborted) over.reject(error);
-  });
+  sendInput(options, { socket, peer, isConnected, stop: stopInput.signal, touch: timers.touch }).then(
+    () => options.sendOnly === true && over.resolve('fin'),
+    (error) => !stopInput.signal.aborted && over.reject(error),
+  );
   try {
     reason = await over.promise;
     await show.flushed();
@@ -83,6 +87,10 @@ export async function runUdpClient(options: UdpClientOptions): Promise<void> {
     onEvent(peer.closeEvent(reason));
   }
   if (signal.aborted) throw signal.reason;
+  if (options.sendOnly === true) {
+    if (reason === 'fin') return;
+    throw new NettoolError('TIMEOUT', `the time was up before all was sent to ${nameOf(options)}`);
+  }
   judge(options, { heard, matched: expectation?.isMatched === true });
 }
 
@@ -101,8 +109,7 @@ async function open(options: UdpClientOptions) {
   if (found === undefined) throw new NettoolError('DNS_NOT_FOUND', `cannot resolve ${host}`);
   const socket = createSocket({ type: `udp${found.family}`, reuseAddr: multicast.length > 0 });
   // A group or a broadcast is answered by others than it was sent to; a connected socket would not hear them.
-  const isConnected =
-    !isMulticast(found.address) && !/(^|\.)255$/.test(found.address) && multicast.length === 0;
+  const isConnected = !isMulticast(found.address) && !isBroadcast(found.address) && multicast.length === 0;
   try {
     await new Promise<void>((resolve, reject) => {
       socket.once('error', reject);
@@ -113,7 +120,7 @@ async function open(options: UdpClientOptions) {
       socket.setTTL(options.ttl);
       socket.setMulticastTTL(options.ttl);
     }
-    for (const group of multicast) socket.addMembership(group);
+    for (const group of multicast) joinGroup(socket, group, found.family as 4 | 6);
     if (isConnected) await connect(socket, port, found.address);
   } catch (error) {
     socket.close();
@@ -134,17 +141,20 @@ interface Sending {
   readonly peer: UdpPeer;
   readonly isConnected: boolean;
   readonly stop: AbortSignal;
+  /** Something has moved. */
+  touch(): void;
 }
 
 async function sendInput(
   options: UdpClientOptions,
-  { socket, peer, isConnected, stop }: Sending,
+  { socket, peer, isConnected, stop, touch }: Sending,
 ): Promise<void> {
   const { input, onSent } = options;
   const send = async (bytes: Buffer): Promise<void> => {
     if (stop.aborted) throw stop.reason;
     await sendDatagram(socket, bytes, isConnected ? undefined : peer);
     peer.sent(bytes);
+    touch();
     onSent?.(bytes);
   };
   if (input.kind === 'bytes') {

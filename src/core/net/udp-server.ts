@@ -10,7 +10,7 @@ import type { OnSocketEvent } from './socket-events.js';
 import { type Source, sendSource } from './source.js';
 import { createForwarder, type Forwarder } from './udp-forward.js';
 import { createUdpPeers, type UdpPeer, type UdpPeers } from './udp-peers.js';
-import { bindUdp, sendDatagram } from './udp-socket.js';
+import { bindUdp, isMulticast, sendDatagram } from './udp-socket.js';
 
 /** What becomes of each datagram. */
 export type UdpMode =
@@ -111,9 +111,13 @@ async function createReceiver(socket: Socket, options: UdpServerOptions, over: P
   return { peers, receive, finish };
 }
 
-async function open({ host, port, multicast, signal }: UdpServerOptions): Promise<Socket> {
+async function open({ host, port, signal, ...options }: UdpServerOptions): Promise<Socket> {
   const family = isIP(host) as 0 | 4 | 6;
   const [found] = family === 0 ? await lookup(host, { signal }) : [{ address: host, family }];
+  const groups = options.multicast ?? [];
+  // Who listens on a group's address means to hear the group; on which interface may be told as with any other.
+  const joins = isMulticast(host) && !groups.some((group) => group.startsWith(`${host}%`));
+  const multicast = joins ? [host, ...groups] : options.multicast;
   // A group is heard on every address of the machine, and by every program that joins it.
   const shared = multicast !== undefined;
   const bound = shared && family !== 6 && host === '127.0.0.1' ? '0.0.0.0' : (found?.address ?? host);

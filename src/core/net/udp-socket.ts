@@ -1,7 +1,9 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { NettoolError, toNettoolError } from '../errors.js';
 import { formatHostPort } from './address.js';
+import { parseIpBytes } from './ip-bytes.js';
 
 /** What the kernel is asked to hold for us while we are busy; it cuts this to its own limit. */
 const RECEIVE_BYTES = 4 * 2 ** 20;
@@ -29,7 +31,7 @@ export async function bindUdp(options: UdpBindOptions): Promise<Socket> {
     });
     socket.removeAllListeners('error');
     socket.setBroadcast(true);
-    for (const group of multicast) join(socket, group, family);
+    for (const group of multicast) joinGroup(socket, group, family);
     if (socket.getRecvBufferSize() < RECEIVE_BYTES) socket.setRecvBufferSize(RECEIVE_BYTES);
     return socket;
   } catch (error) {
@@ -38,7 +40,8 @@ export async function bindUdp(options: UdpBindOptions): Promise<Socket> {
   }
 }
 
-function join(socket: Socket, group: string, family: 4 | 6): void {
+/** Joins a group, `GROUP` or on one interface `GROUP%ADDRESS` or `GROUP%NAME`. */
+export function joinGroup(socket: Socket, group: string, family: 4 | 6): void {
   const [address = '', zone] = group.split('%');
   if (!isMulticast(address) || isIP(address) !== family) {
     throw new NettoolError(
@@ -48,10 +51,32 @@ function join(socket: Socket, group: string, family: 4 | 6): void {
   }
   try {
     if (zone === undefined) socket.addMembership(address);
-    else socket.addMembership(address, family === 6 ? `::%${zone}` : zone);
+    else socket.addMembership(address, family === 6 ? `::%${zone}` : toInterfaceAddress(zone));
   } catch (error) {
     throw toNettoolError(error, `cannot join the group ${group}`);
   }
+}
+
+/** IPv4 knows interfaces by one of their addresses. */
+function toInterfaceAddress(zone: string): string {
+  if (isIP(zone) === 4) return zone;
+  const own = networkInterfaces()[zone]?.find(({ family }) => family === 'IPv4');
+  if (own === undefined) throw new NettoolError('USAGE', `no interface '${zone}' with an IPv4 address`);
+  return own.address;
+}
+
+/** Whether all hosts of a network hear an address: of one of this machine, or by its looks of another. */
+export function isBroadcast(address: string, interfaces = networkInterfaces()): boolean {
+  const bytes = isIP(address) === 4 ? parseIpBytes(address) : undefined;
+  if (bytes === undefined) return false;
+  if (bytes[3] === 255) return true;
+  const own = Object.values(interfaces).flatMap((addresses) => addresses ?? []);
+  return own.some(({ family, cidr, address: host, netmask }) => {
+    // A network of one or two addresses has none to spare.
+    if (family !== 'IPv4' || /\/3[12]$/.test(cidr ?? '')) return false;
+    const [ours, mask] = [parseIpBytes(host), parseIpBytes(netmask)];
+    return bytes.every((byte, index) => byte === ((ours?.[index] ?? 0) | (~(mask?.[index] ?? 0) & 255)));
+  });
 }
 
 /** Whether an address is a group's. */

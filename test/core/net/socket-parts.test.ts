@@ -10,6 +10,7 @@ import { createExpectation } from '../../../src/core/net/expectation.js';
 import { createSelfSigned } from '../../../src/core/net/self-signed.js';
 import { isPeerClosed, type SocketPair } from '../../../src/core/net/tcp-table.js';
 import { readAuthorities, readIdentity } from '../../../src/core/net/tls.js';
+import { isBroadcast } from '../../../src/core/net/udp-socket.js';
 import { connectTcp, listenTcp } from '../../helpers/sockets.js';
 import { tempDir } from '../../helpers/temp-dir.js';
 
@@ -21,6 +22,19 @@ test('access: deny wins, allow narrows, IPv4 counts behind IPv6 too', () => {
   for (const rule of ['10.0.0.0/33', '10.0.0/8', 'localhost', '::1/129', '1.2.3.4/', '1.2.3.4/-1']) {
     assert.throws(() => createAccessCheck({ allow: [rule], deny: [] }), /is not an address or network/, rule);
   }
+});
+
+test('a broadcast address is told by the networks of this machine, or by its looks', () => {
+  const entry = { family: 'IPv4', mac: '', internal: false } as const;
+  const interfaces = {
+    eth0: [{ ...entry, address: '10.67.0.1', netmask: '255.255.255.128', cidr: '10.67.0.1/25' }],
+    eth1: [{ ...entry, address: '10.1.2.3', netmask: '255.255.252.0', cidr: '10.1.2.3/22' }],
+    ppp0: [{ ...entry, address: '10.5.0.1', netmask: '255.255.255.255', cidr: '10.5.0.1/32' }],
+  };
+  const yes = ['10.67.0.127', '10.1.3.255', '192.0.2.255', '255.255.255.255'];
+  const no = ['10.67.0.1', '10.67.0.126', '10.5.0.1', '10.1.3.127', '::ff', '2001:db8::255'];
+  for (const address of yes) assert.equal(isBroadcast(address, interfaces), true, address);
+  for (const address of no) assert.equal(isBroadcast(address, interfaces), false, address);
 });
 
 test('datagrams: lines wherever the pieces are cut, chunks of one size, too long a line refused', async () => {

@@ -189,10 +189,11 @@ function toFastSocket(socket: Socket): FastSocket | undefined {
   };
 }
 
-/** Both ends of an accepted socket. */
+/** Both ends of an accepted socket. A TCP peer that has reset by now has no address, and is no Unix socket for that. */
 function peerOf(socket: Socket): Peer {
+  const { remoteAddress = socket.localAddress === undefined ? '' : '0.0.0.0' } = socket;
   return {
-    remoteAddress: normalizeAddress(socket.remoteAddress ?? ''),
+    remoteAddress: normalizeAddress(remoteAddress),
     remotePort: socket.remotePort ?? 0,
     localAddress: normalizeAddress(socket.localAddress ?? ''),
     localPort: socket.localPort ?? 0,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
@@ -25,6 +26,21 @@ test('what anybody else says of itself does not', async (t) => {
     const { port } = await start(t, who, options);
     assert.match(await exchange(port, GET), /client=127\.0\.0\.1 port=true peer=127\.0\.0\.1 scheme=http$/);
   }
+});
+
+test('a client that has reset before it was accepted, and so has no address, is taken for no Unix socket', async (t) => {
+  const seen = Promise.withResolvers<IncomingRequest>();
+  const remember = (request: IncomingRequest) => {
+    seen.resolve(request);
+    return who(request);
+  };
+  const { port } = await start(t, remember, { trustProxy: ['unix'] });
+  const head = JSON.stringify(GET.replace('close', 'keep-alive'));
+  const code = `const s = require('net').connect(${port}, '127.0.0.1', () => s.write(${head}, () => s.resetAndDestroy()))`;
+  // This process, and so its server, stands still until the client has gone.
+  spawnSync(process.execPath, ['-e', code]);
+  const { remoteAddress, peerAddress } = await seen.promise;
+  assert.deepEqual([remoteAddress, peerAddress], ['0.0.0.0', '0.0.0.0']);
 });
 
 test('it holds for HTTP/2, too', async (t) => {
