@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { openSync, truncateSync } from 'node:fs';
 import { type ClientHttp2Session, connect } from 'node:http2';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { RequestEvent } from '../../../../src/core/http/server-types.js';
+import { tempDir } from '../../../helpers/temp-dir.js';
 import { start } from './raw.js';
 
 async function session(t: TestContext, bytes: number, options = {}): Promise<ClientHttp2Session> {
@@ -37,4 +41,25 @@ test('HTTP/2: a client that always has as many requests under way as browsers do
   await Promise.all(asking);
   assert.equal(lengths.length, 1024);
   assert.ok(lengths.every((length) => length === 100_000));
+});
+
+test('HTTP/2: a file that is cut while it is sent is told, and does not look whole', async (t) => {
+  const length = 2_000_000;
+  const file = join(tempDir(t, { cut: Buffer.alloc(length, 'x') }), 'cut');
+  const told = Promise.withResolvers<RequestEvent>();
+  const answer = () => ({ status: 200, headers: [], body: { fd: openSync(file, 'r'), offset: 0, length } });
+  const { port } = await start(t, answer, {
+    http2: 'prior-knowledge',
+    failuresOnly: true,
+    onEvent: (event) => event.type === 'request' && told.resolve(event),
+  });
+  const client = connect(`http://127.0.0.1:${port}`);
+  t.after(() => client.destroy());
+  const stream = client.request({ ':path': '/' });
+  await once(stream, 'response');
+  truncateSync(file, 1000);
+  stream.resume();
+  await assert.rejects(once(stream, 'end'), /NGHTTP2_PROTOCOL_ERROR/);
+  const { aborted, error } = await told.promise;
+  assert.deepEqual({ aborted, error }, { aborted: true, error: 'the file is shorter than it was' });
 });
