@@ -1,7 +1,7 @@
-import { close as closeDescriptor } from 'node:fs';
+import { close as closeDescriptor, fstatSync } from 'node:fs';
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { pipeline, Readable } from 'node:stream';
-import type { Body, HeaderList, HttpResponse } from '../messages.js';
+import type { Body, FileBody, HeaderList, HttpResponse } from '../messages.js';
 import { bodySize, isFileBody, planAnswer } from './answer-head.js';
 import { type BodyOwner, BodyReader } from './body-reader.js';
 import type { Timed } from './clock.js';
@@ -40,6 +40,8 @@ export class Http2Exchange implements Timed, RequestOwner, BodyOwner {
   #isEndless = false;
   /** It was endless, and that is all of it. */
   #isEnded = false;
+  /** What is sent, if that is a file; open until this stream is closed. */
+  #file: FileBody | undefined;
 
   constructor(
     stream: ServerHttp2Stream,
@@ -196,6 +198,7 @@ export class Http2Exchange implements Timed, RequestOwner, BodyOwner {
     if (isFileBody(body)) {
       stream.respondWithFD(body.fd, headers, { offset: body.offset, length: body.length });
       this.#outcome.bytes = body.length;
+      this.#file = body;
       stream.on('close', () => closeDescriptor(body.fd, () => {}));
       return;
     }
@@ -252,8 +255,17 @@ export class Http2Exchange implements Timed, RequestOwner, BodyOwner {
   #closed(): void {
     this.#context.clock.unwatch(this);
     const { rstCode, aborted } = this.#stream;
+    if (this.#file !== undefined && isTruncated(this.#file)) {
+      this.#outcome.error ??= new RangeError('the file is shorter than it was');
+      this.#outcome.aborted = true;
+    }
     const isWhole = this.#isEnded || (rstCode === constants.NGHTTP2_NO_ERROR && !aborted);
     if (!isWhole || this.#outcome.status === 499) this.request.abort();
     this.#context.reportRequest(this, { ...this.#outcome, aborted: this.#outcome.aborted || !isWhole });
   }
+}
+
+/** Whether a file lost some of what is sent of it: node:http2 then sends less than it has promised, and says nothing. */
+function isTruncated({ fd, offset, length }: FileBody): boolean {
+  return fstatSync(fd).size < offset + length;
 }

@@ -10,12 +10,14 @@ import { type Peer, tlsDetails } from './request.js';
 
 /** Streams a client may open and reset, and frames it may get wrong, before it is taken for an attack. */
 const PATIENCE = {
-  streamResetBurst: 200,
+  // Who leaves a page resets all that is still under way for it.
+  streamResetBurst: 600,
   streamResetRate: 50,
   maxSessionInvalidFrames: 100,
-  maxSessionRejectedStreams: 100,
-  // In megabytes.
-  maxSessionMemory: 10,
+  maxSessionRejectedStreams: 1000,
+  // In megabytes. At its end node:http2 refuses requests, and a hundred images that are being sent are more than its
+  // default of 10: as much as all streams of a client may have in hand, in pieces of 256 KiB.
+  maxSessionMemory: 128,
 };
 
 /** Speaks HTTP/2 (RFC 9113) on a socket by node:http2; requests and answers are the same as in HTTP/1. */

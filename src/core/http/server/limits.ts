@@ -10,7 +10,9 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxDrainBytes: 256 * 1024,
   maxConnections: 10_000,
   maxConnectionsPerAddress: Number.POSITIVE_INFINITY,
-  maxConcurrentStreams: 128,
+  // Twice what browsers use at most (256): node:http2 counts an answer until all that was written with it is out, and
+  // refuses the request a client sends when it has that answer.
+  maxConcurrentStreams: 512,
 };
 
 /** How long clients may take when nothing else is said. */
