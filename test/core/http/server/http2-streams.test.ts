@@ -43,7 +43,9 @@ test('HTTP/2: a client that always has as many requests under way as browsers do
   assert.ok(lengths.every((length) => length === 100_000));
 });
 
-test('HTTP/2: a file that is cut while it is sent is told, and does not look whole', async (t) => {
+test('HTTP/2: a file that is cut while it is sent is told, and does not look whole', {
+  timeout: 20_000,
+}, async (t) => {
   const length = 2_000_000;
   const file = join(tempDir(t, { cut: Buffer.alloc(length, 'x') }), 'cut');
   const told = Promise.withResolvers<RequestEvent>();
