@@ -4,6 +4,7 @@ import { join, sep } from 'node:path';
 import type { IncomingRequest } from '../http/messages.js';
 import { parseTarget } from '../http/target.js';
 import type { ScriptPlace } from './cgi-env.js';
+import { pathBelow } from './mounts.js';
 
 /** Where the scripts are, and how they are looked for. */
 export interface ScriptSource {
@@ -32,7 +33,7 @@ const NOT_FOUND = { status: 404 } as const;
  */
 export async function findScript(request: IncomingRequest, source: ScriptSource): Promise<ScriptLookup> {
   const { scripts, prefix, documentRoot } = source;
-  const below = request.path === prefix ? '' : pathBelow(request.path, prefix);
+  const below = pathBelow(request.path, prefix);
   if (below === undefined || /[\\\0]/.test(below)) return NOT_FOUND;
   const segments = below.split('/').filter((segment) => segment !== '');
   let url = '';
@@ -90,12 +91,6 @@ async function findIndex(folder: string, source: ScriptSource): Promise<string |
 
 async function isWithin(path: string, { scripts, followLinks }: ScriptSource): Promise<boolean> {
   return followLinks || (await realpath(path)).startsWith(`${await realpath(scripts)}${sep}`);
-}
-
-/** The part of a canonical path below a prefix, on a segment's border; undefined when it is elsewhere. */
-export function pathBelow(path: string, prefix: string): string | undefined {
-  if (prefix === '') return path;
-  return path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : undefined;
 }
 
 /** Text as a string with a character per byte. */

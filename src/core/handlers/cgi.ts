@@ -9,9 +9,9 @@ import { spoolBody } from '../http/spool.js';
 import { parseTarget } from '../http/target.js';
 import type { RunningScript } from '../platform/script.js';
 import { answerWith, LocalRedirect } from './cgi-run.js';
-import { findScript, pathBelow, type ScriptSource } from './cgi-script.js';
+import { findScript, type ScriptSource } from './cgi-script.js';
 import { aboutRequest, type OnHandlerEvent, tellFailure } from './handler-events.js';
-import { normalizePrefix } from './mounts.js';
+import { normalizePrefix, pathBelow } from './mounts.js';
 import { redirectTo } from './static/redirect.js';
 import { createTurnstile } from './turnstile.js';
 
@@ -92,11 +92,7 @@ export function createCgiHandler(options: CgiOptions): Handler {
         if (!(answer instanceof LocalRedirect)) return answer;
         const next = redirected(request, answer.target);
         if (next === undefined || next.target === current.target) break;
-        if (
-          next.path !== prefix &&
-          pathBelow(next.path, prefix) === undefined &&
-          options.elsewhere !== undefined
-        ) {
+        if (pathBelow(next.path, prefix) === undefined && options.elsewhere !== undefined) {
           return await options.elsewhere(next);
         }
         current = next;

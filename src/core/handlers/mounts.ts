@@ -39,6 +39,12 @@ export function createMounts(mounts: readonly Mount[]): Handler {
   };
 }
 
+/** The part of a canonical path below a prefix, on a segment's border: empty at the prefix itself; undefined elsewhere. */
+export function pathBelow(path: string, prefix: string): string | undefined {
+  const isBelow = prefix === '' || path === prefix || path.startsWith(`${prefix}/`);
+  return isBelow ? path.slice(prefix.length) : undefined;
+}
+
 /** `api/`, `/api` and `/api/` are all the prefix `/api`; `/` is the whole site. */
 export function normalizePrefix(text: string): string {
   const trimmed = text.replace(/\/+$/, '');

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { NettoolError, toNettoolError } from '../errors.js';
 import type { Connection } from '../net/connect.js';
+import { HELD_UP_MS } from '../platform/held-up.js';
 import type { ClientResponse, Timings } from './client.js';
 import { toUnicode } from './header-bytes.js';
 import type { OutgoingRequest } from './messages.js';
@@ -26,9 +27,6 @@ export interface ExchangeOptions {
 
 /** Bodies up to this size go out together with the head. */
 const ONE_WRITE_BYTES = 64 * 1024;
-
-/** A time-out that comes so much too late was not kept: the whole process stood still (Ctrl-Z, a closed lid). */
-export const HELD_UP_MS = 1000;
 
 /** One request and its answer on one HTTP/1.1 connection. */
 export class Http1Exchange implements ReplySink, BodyOrigin {

@@ -1,9 +1,10 @@
 import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { NettoolError, toNettoolError } from '../errors.js';
+import { HELD_UP_MS } from '../platform/held-up.js';
 import type { ClientResponse, Timings } from './client.js';
 import { getHeader } from './headers.js';
-import { type ExchangeOptions, HELD_UP_MS } from './http1.js';
+import type { ExchangeOptions } from './http1.js';
 import type { Http2Session } from './http2-session.js';
 import type { HeaderPair, OutgoingRequest } from './messages.js';
 import { type BodyOrigin, ReplyBody } from './reply-body.js';

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { deliverLines } from './lines.js';
 import { isWindows } from './os.js';
-import { type ChildPipe, openPipe } from './pipe.js';
+import { type ChildPipe, handOver, openPipe } from './pipe.js';
 
 /** How long output may still come once the process itself is gone (a grandchild may hold the pipe open). */
 const LAST_OUTPUT_MS = 500;
@@ -52,14 +52,15 @@ export function startChild(command: string, args: readonly string[], options: Ch
   const stdio: StdioOptions = ['ignore', out?.theirs ?? 'pipe', err?.theirs ?? 'pipe'];
   stdio.push(...Array<'pipe'>(channels).fill('pipe'));
   if (options.ipc === true) stdio.push('ipc');
-  const child = spawn(command, args, {
-    stdio,
-    detached: !isWindows,
-    windowsHide: true,
-    ...(options.cwd !== undefined && { cwd: options.cwd }),
-    ...(options.env !== undefined && { env: options.env }),
-  });
-  for (const pipe of [out, err]) pipe?.letGo();
+  const child = handOver([out, err], () =>
+    spawn(command, args, {
+      stdio,
+      detached: !isWindows,
+      windowsHide: true,
+      ...(options.cwd !== undefined && { cwd: options.cwd }),
+      ...(options.env !== undefined && { env: options.env }),
+    }),
+  );
   const outputs = [out?.ours ?? child.stdout, err?.ours ?? child.stderr] as const;
   if (outputs[0] !== null) deliverLines(outputs[0], (line) => options.onLine(line, 'stdout'));
   if (outputs[1] !== null) deliverLines(outputs[1], (line) => options.onLine(line, 'stderr'));

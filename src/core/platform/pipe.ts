@@ -33,3 +33,15 @@ export function openPipe(direction: 'in' | 'out'): ChildPipe | undefined {
     letGo: () => closeSync(theirs),
   };
 }
+
+/** Starts a child that gets the other ends of pipes, and lets go of them; of both ends when it cannot be started. */
+export function handOver<Started>(pipes: readonly (ChildPipe | undefined)[], start: () => Started): Started {
+  try {
+    return start();
+  } catch (error) {
+    for (const pipe of pipes) pipe?.ours.destroy();
+    throw error;
+  } finally {
+    for (const pipe of pipes) pipe?.letGo();
+  }
+}

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { isWindows } from './os.js';
-import { openPipe } from './pipe.js';
+import { handOver, openPipe } from './pipe.js';
 
 /** What to run. */
 export interface ScriptOptions {
@@ -82,19 +82,12 @@ interface Spawned extends Pick<RunningScript, 'stdin' | 'stdout' | 'stderr'> {
 function spawnPiped({ file, cwd, env }: ScriptOptions): Spawned {
   const pipes = [openPipe('in'), openPipe('out'), openPipe('out')] as const;
   const stdio = pipes.map((pipe) => pipe?.theirs ?? ('pipe' as const));
-  try {
-    const child = spawn(file, [], { cwd, env, stdio, detached: !isWindows });
-    const [stdin, stdout, stderr] = pipes;
-    return {
-      child,
-      stdin: stdin?.ours ?? (child.stdin as Writable),
-      stdout: stdout?.ours ?? (child.stdout as Readable),
-      stderr: stderr?.ours ?? (child.stderr as Readable),
-    };
-  } catch (error) {
-    for (const pipe of pipes) pipe?.ours.destroy();
-    throw error;
-  } finally {
-    for (const pipe of pipes) pipe?.letGo();
-  }
+  const child = handOver(pipes, () => spawn(file, [], { cwd, env, stdio, detached: !isWindows }));
+  const [stdin, stdout, stderr] = pipes;
+  return {
+    child,
+    stdin: stdin?.ours ?? (child.stdin as Writable),
+    stdout: stdout?.ours ?? (child.stdout as Readable),
+    stderr: stderr?.ours ?? (child.stderr as Readable),
+  };
 }

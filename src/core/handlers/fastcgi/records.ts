@@ -66,7 +66,7 @@ export function encodePairs(variables: Variables, without: Variables = {}): stri
 }
 
 /** One variable. */
-export function encodePair(name: string, value: string): string {
+function encodePair(name: string, value: string): string {
   return lengthText(name.length) + lengthText(value.length) + name + value;
 }
 

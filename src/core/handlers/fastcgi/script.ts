@@ -3,7 +3,8 @@ import { join, sep } from 'node:path';
 import type { IncomingRequest } from '../../http/messages.js';
 import { toBytePath } from '../../http/target.js';
 import type { ScriptPlace } from '../cgi-env.js';
-import { isSentAs, pathBelow, toBytes } from '../cgi-script.js';
+import { isSentAs, toBytes } from '../cgi-script.js';
+import { pathBelow } from '../mounts.js';
 import { endsInExtension } from '../script-extension.js';
 
 /** Where scripts are, and what they are called. */
@@ -61,7 +62,7 @@ export class ScriptLocator {
    */
   locate({ method, path, rawPath }: IncomingRequest): ScriptPlace | NoScript | undefined {
     const { prefix, extensions, index, root } = this.#folder;
-    const below = pathBelow(path, prefix) ?? (path === prefix ? '' : undefined);
+    const below = pathBelow(path, prefix);
     if (below === undefined) return undefined;
     const known = rawPath === path ? this.#find(below) : undefined;
     if (known !== undefined) return known;

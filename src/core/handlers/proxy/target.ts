@@ -1,5 +1,5 @@
 import type { IncomingRequest } from '../../http/messages.js';
-import { pathBelow } from '../cgi-script.js';
+import { pathBelow } from '../mounts.js';
 
 /** A pattern of a path and query, and what stands for it: `$1` is what its first group found. */
 export interface RewriteRule {

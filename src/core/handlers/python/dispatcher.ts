@@ -1,10 +1,9 @@
+import { HELD_UP_MS } from '../../platform/held-up.js';
 import type { Exchange, Lane, LaneOwner } from './lane.js';
 import type { PythonWorker } from './worker.js';
 
 /** Requests that come while the machine is busy are looked after this often. */
 const WATCH_MS = 100;
-/** A look that comes so much too late was not late: the whole process stood still (stopped, frozen, suspended). */
-const HELD_UP_MS = 1000;
 /** A batch that has not moved for so long gives back what was not begun. */
 const RECALL_MS = 5;
 const MAX_BATCH = 32;

@@ -1,3 +1,4 @@
+import { HELD_UP_MS } from '../../platform/held-up.js';
 import { REASONS } from './status.js';
 
 /** Something that is to happen at a time, unless that time is moved. */
@@ -8,9 +9,6 @@ export interface Timed {
   /** The clock's own: where it has it. */
   slot?: number | undefined;
 }
-
-/** A tick that is so much too late was not late: the whole process stood still (stopped, frozen, suspended). */
-const HELD_UP_MS = 1000;
 
 /**
  * One coarse interval for every connection of a server: setting a time-out is storing a number, and nobody asks
